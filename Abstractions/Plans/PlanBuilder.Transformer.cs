@@ -1,0 +1,133 @@
+using System.Collections.Immutable;
+using KvIL.Ops;
+using KvIL.Tensors;
+
+namespace KvIL.Plans;
+
+public sealed partial class PlanBuilder
+{
+    /// <inheritdoc cref="EmbedOp"/>
+    public Slot Embed(Slot table, Slot tokens)
+    {
+        ArgumentNullException.ThrowIfNull(table);
+        ExpectWeight(table, [table.Tensor.Shape[0], table.Tensor.Shape[^1]]);
+        Dim n = ExpectIndices(tokens, nameof(tokens));
+        return Add(new EmbedOp(table, tokens, F32(n, table.Tensor.Shape[1])));
+    }
+
+    /// <inheritdoc cref="RmsNormOp"/>
+    public Slot RmsNorm(Slot x, Slot weight, float epsilon)
+    {
+        (Dim n, Dim width) = ExpectMatrix(x);
+        ExpectWeight(weight, [width]);
+        return Add(new RmsNormOp(x, weight, F32(n, width), epsilon));
+    }
+
+    /// <inheritdoc cref="LinearOp"/>
+    public Slot Linear(Slot x, Slot weight, Slot? bias = null)
+    {
+        ArgumentNullException.ThrowIfNull(weight);
+        (Dim n, Dim width) = ExpectMatrix(x);
+        Dim outputs = weight.Tensor.Shape[0];
+        ExpectWeight(weight, [outputs, width]);
+        if (bias is not null)
+        {
+            ExpectWeight(bias, [outputs]);
+        }
+
+        return Add(new LinearOp(x, weight, bias, F32(n, outputs)));
+    }
+
+    /// <inheritdoc cref="RotationOp"/>
+    public Slot Rotation(Slot positions, ImmutableArray<double> frequencies)
+    {
+        Dim n = ExpectIndices(positions, nameof(positions));
+        return Add(new RotationOp(positions, F32(n, 2 * frequencies.Length), frequencies));
+    }
+
+    /// <inheritdoc cref="RopeOp"/>
+    public Slot Rope(Slot x, Slot rotation, int headDim)
+    {
+        (Dim n, Dim width) = ExpectMatrix(x);
+        (Dim rotationRows, Dim rotated) = ExpectMatrix(rotation);
+        Require(rotationRows == n, $"expected rotations of {n} rows, got {rotationRows}.", nameof(rotation));
+        Require(
+            headDim >= rotated.Max && width.Max % headDim == 0,
+            $"expected a divisor of {width} not below {rotated}, got {headDim}.",
+            nameof(headDim));
+        return Add(new RopeOp(x, rotation, F32(n, width), headDim));
+    }
+
+    /// <inheritdoc cref="AddOp"/>
+    public Slot Add(Slot a, Slot b)
+    {
+        (Dim n, Dim width) = ExpectMatrix(a);
+        Expect(b, DType.F32, [n, width]);
+        return Add(new AddOp(a, b, F32(n, width)));
+    }
+
+    /// <inheritdoc cref="SwiGluOp"/>
+    public Slot SwiGlu(Slot gate, Slot up)
+    {
+        (Dim n, Dim width) = ExpectMatrix(gate);
+        Expect(up, DType.F32, [n, width]);
+        return Add(new SwiGluOp(gate, up, F32(n, width)));
+    }
+
+    /// <inheritdoc cref="GatherRowsOp"/>
+    public Slot GatherRows(Slot x, Slot rows)
+    {
+        (_, Dim width) = ExpectMatrix(x);
+        Dim m = ExpectIndices(rows, nameof(rows));
+        return Add(new GatherRowsOp(x, rows, F32(m, width)));
+    }
+
+    /// <inheritdoc cref="AppendOp"/>
+    public Slot Append(Slot store, Slot keys, Slot values, Slot positions, Slot sequences)
+    {
+        StoreSpec spec = ExpectStore(store);
+        Dim n = ExpectIndices(positions, nameof(positions));
+        Expect(sequences, DType.I32, [n]);
+        Expect(keys, DType.F32, [n, spec.NumKvHeads * spec.HeadDim]);
+        Expect(values, DType.F32, [n, spec.NumKvHeads * spec.HeadDim]);
+        return Add(new AppendOp(store, keys, values, positions, sequences, NextVersion(store)));
+    }
+
+    /// <inheritdoc cref="AttendOp"/>
+    public Slot Attend(Slot q, Slot store, Slot positions, Slot sequences, float scale)
+    {
+        (Dim n, Dim width) = ExpectMatrix(q);
+        ExpectQueryHeads(ExpectStore(store), width.Max, nameof(q));
+        Expect(positions, DType.I32, [n]);
+        Expect(sequences, DType.I32, [n]);
+        return Add(new AttendOp(q, store, positions, sequences, F32(n, width), scale));
+    }
+
+    /// <inheritdoc cref="RememberQueriesOp"/>
+    public Slot RememberQueries(Slot window, Slot q, Slot positions, Slot sequences)
+    {
+        ArgumentNullException.ThrowIfNull(window);
+        (Dim n, Dim width) = ExpectMatrix(q);
+        Expect(window, DType.F32, [window.Tensor.Shape[0], window.Tensor.Shape[1], width]);
+        Expect(positions, DType.I32, [n]);
+        Expect(sequences, DType.I32, [n]);
+        return Add(new RememberQueriesOp(window, q, positions, sequences, NextVersion(window)));
+    }
+
+    private static Dim ExpectIndices(Slot slot, string name)
+    {
+        ArgumentNullException.ThrowIfNull(slot, name);
+        return slot.Spec is TensorSpec { Type: DType.I32, Shape.Rank: 1 } spec
+            ? spec.Shape[0]
+            : throw new ArgumentException($"expected I32[n], got {slot.Spec}.", name);
+    }
+
+    private static int ExpectQueryHeads(StoreSpec store, int width, string name)
+    {
+        Require(
+            width > 0 && width % (store.NumKvHeads * store.HeadDim) == 0,
+            $"expected a multiple of {store.NumKvHeads} KV heads x {store.HeadDim} channels, got {width}.",
+            name);
+        return width / store.HeadDim;
+    }
+}

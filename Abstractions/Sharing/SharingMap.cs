@@ -1,0 +1,83 @@
+using System.Collections.Immutable;
+
+namespace KvIL.Sharing;
+
+/// <summary>For each layer the store that it reads, and for each store the layer that writes it.</summary>
+/// <remarks>
+/// Stores are numbered by their owners in ascending layer. A layer owns a store when it reads its own keys and values;
+/// every other layer reads the store of an owner. Maps whose readers all stand at or above the owner run in one
+/// pass (CLA, Brandon et al. 2024, arXiv:2405.12981; YOCO; MLKV); a map with a reader below its owner is cyclic.
+/// </remarks>
+public sealed class SharingMap : IEquatable<SharingMap>
+{
+    private readonly ImmutableArray<int> _owners;
+
+    private SharingMap(ImmutableArray<int> sources)
+    {
+        Sources = sources;
+        _owners = [.. sources.Distinct().Order()];
+        Stores = [.. sources.Select(s => _owners.IndexOf(s))];
+    }
+
+    /// <summary>For each layer the layer whose keys and values it reads.</summary>
+    public ImmutableArray<int> Sources { get; }
+
+    /// <summary>For each layer the id of the store that it reads.</summary>
+    public ImmutableArray<int> Stores { get; }
+
+    /// <summary>Number of layers.</summary>
+    public int NumLayers => Sources.Length;
+
+    /// <summary>Number of stores.</summary>
+    public int NumStores => _owners.Length;
+
+    /// <summary>Whether some layer reads a store that a layer above it writes.</summary>
+    public bool IsCyclic => Sources.Where((source, layer) => source > layer).Any();
+
+    /// <summary>Every layer reads its own store.</summary>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="layers"/> is below 1.</exception>
+    public static SharingMap Identity(int layers)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(layers, 1);
+        return new([.. Enumerable.Range(0, layers)]);
+    }
+
+    /// <summary>A map from the layer that each layer reads.</summary>
+    /// <exception cref="ArgumentException">A source is no layer, or does not read itself.</exception>
+    public static SharingMap FromSources(params ReadOnlySpan<int> sources)
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(sources.Length, nameof(sources));
+        for (int layer = 0; layer < sources.Length; layer++)
+        {
+            int source = sources[layer];
+            if (source < 0 || source >= sources.Length || sources[source] != source)
+            {
+                throw new ArgumentException(
+                    $"layer {layer} reads layer {source}, which is no layer that reads itself.", nameof(sources));
+            }
+        }
+
+        return new([.. sources]);
+    }
+
+    /// <summary>The layer that writes <paramref name="store"/>.</summary>
+    public int Owner(int store) => _owners[store];
+
+    /// <summary>Whether <paramref name="layer"/> writes the store that it reads.</summary>
+    public bool IsOwner(int layer) => Sources[layer] == layer;
+
+    /// <summary>The layers that read <paramref name="store"/>, ascending.</summary>
+    public ImmutableArray<int> Readers(int store) => [.. Enumerable.Range(0, NumLayers).Where(layer => Stores[layer] == store)];
+
+    /// <inheritdoc/>
+    public bool Equals(SharingMap? other) => other is not null && Sources.AsSpan().SequenceEqual(other.Sources.AsSpan());
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => Equals(obj as SharingMap);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => Sources.Aggregate(NumLayers, HashCode.Combine);
+
+    /// <inheritdoc/>
+    public override string ToString() => string.Join(' ', Stores);
+}
