@@ -37,8 +37,23 @@ public sealed record HostTensor : HostValue
     /// <summary>The elements with every sign dropped: the oracle's result for it bounds sums of terms.</summary>
     public HostTensor Abs() => new(Tensor, [.. Reals.Select(Math.Abs)], Integers, IsWeight);
 
+    /// <summary>The given entries of the outermost axis.</summary>
+    public HostTensor Pick(params ReadOnlySpan<int> rows)
+    {
+        List<double> reals = [];
+        List<int> integers = [];
+        foreach (int row in rows)
+        {
+            if (Tensor.Type == DType.I32) integers.AddRange(Integers.AsSpan(row * RowElements, RowElements));
+            else reals.AddRange(Reals.AsSpan(row * RowElements, RowElements));
+        }
+
+        Dim[] dims = [rows.Length, .. Enumerable.Range(1, Tensor.Shape.Rank - 1).Select(axis => Tensor.Shape[axis])];
+        return new(new TensorSpec(Tensor.Type, dims), [.. reals], [.. integers], IsWeight);
+    }
+
     /// <summary>Elements per entry of the outermost axis.</summary>
-    internal int RowElements
+    public int RowElements
     {
         get
         {

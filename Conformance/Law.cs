@@ -37,7 +37,8 @@ public abstract record Law(string Name, string Source)
 }
 
 /// <summary>A law over cases of one kind.</summary>
-/// <inheritdoc cref="Law(string, string)"/>
+/// <param name="Name">The law as a sentence with underscores.</param>
+/// <param name="Source">Where it comes from.</param>
 /// <param name="Holds">Throws <see cref="LawViolation"/> when the law is broken.</param>
 public sealed record Law<TCase>(string Name, string Source, Action<LawContext, TCase> Holds) : Law(Name, Source)
     where TCase : ICase<TCase>
@@ -71,6 +72,9 @@ public sealed class LawContext(IBackend subject, IBackend oracle) : IDisposable
 
     /// <summary>Runs plans on the oracle.</summary>
     public PlanRunner Oracle { get; } = new(oracle);
+
+    /// <summary>Runs a scenario on both.</summary>
+    public (PlanResults Expected, PlanResults Actual) Run(Scenario scenario) => (Oracle.Run(scenario), Subject.Run(scenario));
 
     /// <summary>Releases the queues; the backends stay the caller's.</summary>
     public void Dispose()
