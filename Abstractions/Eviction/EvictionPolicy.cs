@@ -1,0 +1,134 @@
+namespace KvIL.Eviction;
+
+/// <summary>What a cache forgets: a method, its budget and its parameters, as one line of text.</summary>
+/// <remarks>
+/// <code>NAME[:key=value,...]      ada-snapkv:budget=20%,window=32,floor=0.2</code>
+/// <list type="table">
+/// <item><term><c>full</c></term><description>nothing; takes no keys</description></item>
+/// <item><term><c>sliding</c></term><description>keeps the sinks and the most recent rows (StreamingLLM)</description></item>
+/// <item><term><c>snapkv</c></term><description>keeps what the last window of queries attended to (SnapKV)</description></item>
+/// <item><term><c>ada-snapkv</c></term><description>snapkv, with budgets per head (Ada-KV)</description></item>
+/// <item><term><c>pyramidkv</c></term><description>snapkv, with budgets that fall with depth (PyramidKV)</description></item>
+/// <item><term><c>ada-pyramid</c></term><description>both</description></item>
+/// </list>
+/// A property that the method does not use has the neutral value given with it, so equal policies do the same.
+/// </remarks>
+public sealed partial record EvictionPolicy
+{
+    /// <summary>Largest number that any key accepts: more than any context, and sums of a few stay inside 32 bits.</summary>
+    public const int MaxNumber = 1 << 24;
+
+    /// <summary>Largest denominator of <see cref="Floor"/>, six decimals: keeps <see cref="HeadShares.Fits"/> true for 4096 heads.</summary>
+    public const int MaxFloorDenominator = 1_000_000;
+
+    private EvictionPolicy()
+    {
+    }
+
+    /// <summary>Keeps everything.</summary>
+    public static EvictionPolicy Full => Parse("full");
+
+    /// <summary>The policy's name, as written.</summary>
+    public string Name { get; private init; } = "full";
+
+    /// <summary>The budget that the text named, else <see cref="Budget.Default"/>.</summary>
+    public Budget Budget => NamedBudget ?? Budget.Default;
+
+    /// <summary>Whether the text itself named a budget, or <see cref="WithBudget"/> did.</summary>
+    public bool HasBudget => NamedBudget is not null;
+
+    /// <summary>Whether nothing is ever evicted, whatever <see cref="Budget"/> says.</summary>
+    public bool KeepsEverything => Name == "full";
+
+    /// <summary>Whether rows are ranked by attention scores; else the most recent are kept.</summary>
+    public bool UsesScores { get; private init; }
+
+    /// <summary>Last tokens of the prompt, whose queries score and whose rows are always kept: at least 1; 0 without scores.</summary>
+    public int Window { get; private init; }
+
+    /// <summary>Odd width of the pooling; 1 is none.</summary>
+    public int Kernel { get; private init; } = 1;
+
+    /// <summary>How scores of neighbours are pooled.</summary>
+    public PoolKind Pool { get; private init; }
+
+    /// <summary>Whether a group's query heads are reduced before pooling or after.</summary>
+    public PoolOrder Order { get; private init; }
+
+    /// <summary>How a store's rows are split over its heads.</summary>
+    public HeadAllocation Heads { get; private init; }
+
+    /// <summary>The uniform share r of <see cref="HeadAllocation.Blend"/> and <see cref="HeadAllocation.Floor"/>, in [0, 1]; else 0.</summary>
+    /// <remarks>r = 0 is pure Ada, r = 1 uniform. The paper's printed formula has the roles the other way round; its code has these.</remarks>
+    public Ratio Floor { get; private init; }
+
+    /// <summary>How the rows are split over the layers.</summary>
+    public LayerAllocation Layers { get; private init; }
+
+    /// <summary>PyramidKV's β, at least 1; 1 where the layers are uniform.</summary>
+    public int Beta { get; private init; } = 1;
+
+    /// <summary>First tokens, which are always kept.</summary>
+    public int Sinks { get; private init; }
+
+    /// <summary>Rows per head that decoding may add beyond the budget before it compacts again.</summary>
+    public int Slack { get; private init; }
+
+    private Budget? NamedBudget { get; init; }
+
+    /// <summary>This policy with another budget.</summary>
+    /// <exception cref="PolicyFormatException">The policy is <c>full</c>.</exception>
+    public EvictionPolicy WithBudget(Budget budget)
+    {
+        ArgumentNullException.ThrowIfNull(budget);
+        return KeepsEverything
+            ? throw new PolicyFormatException($"'full' keeps everything and takes no budget, got '{budget}'.")
+            : this with { NamedBudget = budget };
+    }
+}
+
+/// <summary>How the score of a row is combined with its neighbours'.</summary>
+public enum PoolKind
+{
+    /// <summary>The largest; rows beyond the ends do not count.</summary>
+    Max,
+
+    /// <summary>The sum over the kernel's width; rows beyond the ends count as zero, and the divisor stays the width.</summary>
+    Avg,
+}
+
+/// <summary>Which comes first where several query heads read one KV head. With average pooling and a group mean it makes no difference.</summary>
+public enum PoolOrder
+{
+    /// <summary>The group is reduced, then pooled (the AdaKV repository, KVCache-Factory).</summary>
+    GroupThenPool,
+
+    /// <summary>Each query head is pooled, then the group is reduced (kvpress).</summary>
+    PoolThenGroup,
+}
+
+/// <summary>How a store's budget is split over its KV heads.</summary>
+public enum HeadAllocation
+{
+    /// <summary>The same for every head; a remainder goes to the lowest heads.</summary>
+    Uniform,
+
+    /// <summary>Each head's count in the global top B (Ada-KV, Algorithm 1).</summary>
+    Pure,
+
+    /// <summary>A weighted mean of pure and uniform (Ada-KV, Algorithm 2).</summary>
+    Blend,
+
+    /// <summary>A guaranteed share for every head, the rest by global order (kvpress).</summary>
+    Floor,
+}
+
+/// <summary>How the rows are split over the layers.</summary>
+public enum LayerAllocation
+{
+    /// <summary>The same for every layer.</summary>
+    Uniform,
+
+    /// <summary>Falling with depth (PyramidKV).</summary>
+    Pyramid,
+}

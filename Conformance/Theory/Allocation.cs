@@ -1,0 +1,109 @@
+using System.Numerics;
+using KvIL.Eviction;
+
+namespace KvIL.Conformance.Theory;
+
+/// <summary>Head budgets by definition: full sorts, rows dealt like cards, rationals of unlimited size.</summary>
+/// <remarks><c>scores[i]</c> are head i's candidates in ascending position; heads may differ in length. B counts rows of all heads.</remarks>
+public static class Allocation
+{
+    /// <summary>The kept rows first to last: score descending (NaN as −∞, −0 as +0), then head, then position ascending.</summary>
+    public static IEnumerable<(int Head, int Position)> Order(float[][] scores) => scores
+        .SelectMany((row, head) => row.Select((score, position) => (score, head, position)))
+        .OrderByDescending(e => float.IsNaN(e.score) ? double.NegativeInfinity : e.score == 0 ? 0.0 : e.score)
+        .ThenBy(e => e.head).ThenBy(e => e.position)
+        .Select(e => (e.head, e.position));
+
+    /// <summary>The rule named by <paramref name="mode"/>.</summary>
+    public static int[] Counts(float[][] scores, long total, HeadAllocation mode, Ratio floor) => mode switch
+    {
+        HeadAllocation.Uniform => Uniform([.. scores.Select(s => s.Length)], total),
+        HeadAllocation.Pure => Pure(scores, total),
+        HeadAllocation.Blend => Blend(scores, total, floor),
+        _ => Floor(scores, total, floor),
+    };
+
+    /// <summary>Rows dealt one at a time, in rounds from the lowest head, to every head that still has candidates.</summary>
+    public static int[] Uniform(int[] candidates, long total)
+    {
+        int[] counts = new int[candidates.Length];
+        long left = Math.Min(total, candidates.Sum());
+        for (int turn = 0; left > 0; turn++)
+        {
+            int i = turn % counts.Length;
+            if (counts[i] == candidates[i]) continue;
+            counts[i]++;
+            left--;
+        }
+
+        return counts;
+    }
+
+    /// <summary><c>f_i = #{rows of head i among the B globally best}</c> (Ada-KV, Algorithm 1).</summary>
+    public static int[] Pure(float[][] scores, long total)
+    {
+        (int Head, int)[] best = [.. Order(scores).Take((int)total)];
+        return [.. scores.Select((_, i) => best.Count(e => e.Head == i))];
+    }
+
+    /// <summary><c>(1 − r) f_i + r u_i</c> to whole rows by largest remainder, ties to the lower head.</summary>
+    public static int[] Blend(float[][] scores, long total, Ratio floor)
+    {
+        (BigInteger[] uniform, BigInteger unit) = IdealUniform([.. scores.Select(s => s.Length)], total);
+        int[] pure = Pure(scores, total);
+        BigInteger one = unit * floor.Denominator; // all quotas are multiples of 1/one
+        BigInteger[] quota = [.. pure.Select((f, i) =>
+            ((floor.Denominator - floor.Numerator) * f * unit) + (floor.Numerator * uniform[i]))];
+        int[] counts = [.. quota.Select(q => (int)(q / one))];
+        long spare = Math.Min(total, scores.Sum(s => s.Length)) - counts.Sum();
+        foreach (int i in Enumerable.Range(0, counts.Length).OrderByDescending(i => quota[i] % one).Take((int)spare)) counts[i]++;
+        return counts;
+    }
+
+    /// <summary>The best <c>⌊r u_i⌋</c> rows of every head, then the globally best of the rest.</summary>
+    public static int[] Floor(float[][] scores, long total, Ratio floor)
+    {
+        (BigInteger[] uniform, BigInteger unit) = IdealUniform([.. scores.Select(s => s.Length)], total);
+        int[] counts = [.. uniform.Select(u => (int)(u * floor.Numerator / (unit * floor.Denominator)))];
+        int[] seen = new int[counts.Length];
+        int[] reserved = [.. counts];
+        long left = total - counts.Sum();
+        foreach ((int i, _) in Order(scores).Where(e => ++seen[e.Head] > reserved[e.Head]).Take((int)left)) counts[i]++;
+        return counts;
+    }
+
+    /// <summary>
+    /// <c>u_i</c> in units of 1/lcm(1..H): what is left is shared equally; heads that the share overfills take their candidates and
+    /// leave; repeat.
+    /// </summary>
+    public static (BigInteger[] Shares, BigInteger Unit) IdealUniform(int[] candidates, long total)
+    {
+        BigInteger unit = Enumerable.Range(1, candidates.Length)
+            .Aggregate(BigInteger.One, (l, i) => l / BigInteger.GreatestCommonDivisor(l, i) * i);
+        var shares = candidates.Select(n => n * unit).ToArray();
+        List<int> open = [.. Enumerable.Range(0, candidates.Length)];
+        BigInteger left = total * unit;
+        while (open.Count > 0)
+        {
+            BigInteger equal = left / open.Count;
+            List<int> full = open.FindAll(i => shares[i] <= equal);
+            foreach (int i in full) left -= shares[i];
+            if (full.Count == 0) open.ForEach(i => shares[i] = equal);
+            open = full.Count == 0 ? [] : [.. open.Except(full)];
+        }
+
+        return (shares, unit);
+    }
+
+    /// <summary>Kept rows of one run: the protected ones and the <paramref name="keep"/> best candidates, ascending.</summary>
+    /// <param name="scores">Scores of the whole run.</param>
+    /// <param name="begin">First candidate.</param>
+    /// <param name="count">Number of candidates.</param>
+    /// <param name="keep">Candidates to keep.</param>
+    public static int[] Rows(float[] scores, int begin, int count, int keep)
+    {
+        IEnumerable<int> best = Order([scores[begin..(begin + count)]]).Take(keep).Select(e => begin + e.Position);
+        IEnumerable<int> guarded = Enumerable.Range(0, scores.Length).Where(j => j < begin || j >= begin + count);
+        return [.. best.Concat(guarded).Order()];
+    }
+}

@@ -1,0 +1,46 @@
+using System.Numerics;
+
+namespace KvIL.Conformance.Theory;
+
+/// <summary>Best keep sets by trying all of them: at most 20 rows in all heads together.</summary>
+public static class BruteForce
+{
+    /// <summary><c>max Σ kept scores</c> over all sets of <paramref name="total"/> rows whose counts per head are <paramref name="allowed"/>.</summary>
+    /// <param name="scores"><c>scores[i][j]</c>.</param>
+    /// <param name="total">B.</param>
+    /// <param name="allowed">Condition on the number of rows kept per head.</param>
+    /// <exception cref="ArgumentException">There are more than 20 rows.</exception>
+    public static double BestMass(double[][] scores, int total, Func<int[], bool> allowed)
+    {
+        int rows = scores.Sum(s => s.Length);
+        if (rows > 20) throw new ArgumentException($"Expected at most 20 rows, got {rows}.", nameof(scores));
+        return Enumerable.Range(0, 1 << rows).Where(set => BitOperations.PopCount((uint)set) == total)
+            .Select(set => Kept(scores, set)).Where(k => allowed(k.Counts)).Max(k => k.Mass);
+    }
+
+    /// <summary>All ways to write B as a sum of one count per head, none above the head's candidates.</summary>
+    public static IEnumerable<int[]> Compositions(int[] candidates, int total)
+    {
+        if (candidates.Length == 0) return total == 0 ? [[]] : [];
+        return Enumerable.Range(0, Math.Min(candidates[0], total) + 1)
+            .SelectMany(first => Compositions(candidates[1..], total - first).Select(rest => (int[])[first, .. rest]));
+    }
+
+    // Bit i·n + j of the set is row j of head i, rows numbered through all heads.
+    private static (double Mass, int[] Counts) Kept(double[][] scores, int set)
+    {
+        (double mass, int bit) = (0, 0);
+        int[] counts = new int[scores.Length];
+        for (int i = 0; i < scores.Length; i++)
+        {
+            foreach (double score in scores[i])
+            {
+                if ((set >> bit++ & 1) == 0) continue;
+                mass += score;
+                counts[i]++;
+            }
+        }
+
+        return (mass, counts);
+    }
+}

@@ -1,0 +1,99 @@
+using KvIL.Eviction;
+
+namespace KvIL.Conformance.Theory;
+
+/// <summary>Scores of the SnapKV family by definition, in double.</summary>
+/// <remarks>
+/// Shapes: q <c>[h, T, d]</c>, k <c>[kv, T, d]</c> after RoPE; attention <c>[h, w, T]</c>; scores <c>[heads, n]</c> with
+/// n = T − w rows before the window. Query head i reads KV head i / G, G = h / kv.
+/// </remarks>
+public static class WindowScores
+{
+    /// <summary><c>softmax(x)_j = exp(x_j − max x) / Σ exp(x − max x)</c>; −∞ has weight 0.</summary>
+    public static double[] Softmax(IReadOnlyList<double> logits)
+    {
+        double max = logits.Max();
+        double[] e = [.. logits.Select(x => Math.Exp(x - max))];
+        double sum = e.Sum();
+        return [.. e.Select(x => x / sum)];
+    }
+
+    /// <summary><c>a[i, t, ·] = softmax_j( q_i(T − w + t) · k_{i/G}(j) / √d )</c> over the keys <c>j ≤ T − w + t</c>.</summary>
+    public static double[,,] Attention(double[,,] q, double[,,] k, int window)
+    {
+        (int h, int length, int d) = (q.GetLength(0), q.GetLength(1), q.GetLength(2));
+        int g = h / k.GetLength(0);
+        double[,,] a = new double[h, window, length];
+        for (int row = 0; row < h * window; row++)
+        {
+            (int i, int t) = (row / window, row % window);
+            int last = length - window + t;
+            double Logit(int j) => Enumerable.Range(0, d).Sum(c => q[i, last, c] * k[i / g, j, c]) / Math.Sqrt(d);
+            double[] weights = Softmax([.. Enumerable.Range(0, last + 1).Select(Logit)]);
+            for (int j = 0; j <= last; j++) a[i, t, j] = weights[j];
+        }
+
+        return a;
+    }
+
+    /// <summary><c>s[i, j] = mean_t a[i, t, j]</c> over the window's queries, for the first <paramref name="n"/> keys.</summary>
+    /// <remarks>Weights are not renormalised after the window's own keys are dropped. SnapKV's sum over t is w times this.</remarks>
+    public static double[,] MeanOverWindow(double[,,] a, int n) => Table(
+        a.GetLength(0), n, (i, j) => Enumerable.Range(0, a.GetLength(1)).Average(t => a[i, t, j]));
+
+    /// <summary><c>out[g, j] = reduce { s[i, j] : i / G = g }</c> over the query heads of one KV head.</summary>
+    /// <param name="s"><c>[h, n]</c>.</param>
+    /// <param name="kvHeads">kv; equal to h leaves the scores as they are.</param>
+    /// <param name="reduce">Mean or maximum.</param>
+    public static double[,] Group(double[,] s, int kvHeads, Func<IEnumerable<double>, double> reduce)
+    {
+        int g = s.GetLength(0) / kvHeads;
+        return Table(kvHeads, s.GetLength(1), (kv, j) => reduce(Enumerable.Range(kv * g, g).Select(i => s[i, j])));
+    }
+
+    /// <summary>Each row pooled: <see cref="PoolAt"/>.</summary>
+    public static double[,] Pool(double[,] s, int kernel, PoolKind kind)
+    {
+        int n = s.GetLength(1);
+        return Table(s.GetLength(0), n, (i, j) => PoolAt([.. Enumerable.Range(0, n).Select(x => s[i, x])], j, kernel, kind));
+    }
+
+    /// <summary><c>max or (1/k) Σ of x[j + o], |o| ≤ (k − 1)/2</c>; beyond the ends −∞ for max and 0 for avg.</summary>
+    public static double PoolAt(IReadOnlyList<double> x, int j, int kernel, PoolKind kind)
+    {
+        int half = (kernel - 1) / 2;
+        IEnumerable<double> near = x.Where((_, i) => Math.Abs(i - j) <= half);
+        return kind == PoolKind.Max ? near.Max() : near.Sum() / kernel;
+    }
+
+    /// <summary>Scores of one layer as published code has them: mean over the window, then group and pool in either order.</summary>
+    public static double[,] Scores(
+        double[,,] a, int kvHeads, int kernel, PoolKind kind, PoolOrder order, Func<IEnumerable<double>, double> group)
+    {
+        double[,] mean = MeanOverWindow(a, a.GetLength(2) - a.GetLength(1));
+        return order == PoolOrder.GroupThenPool
+            ? Pool(Group(mean, kvHeads, group), kernel, kind)
+            : Group(Pool(mean, kernel, kind), kvHeads, group);
+    }
+
+    /// <summary>Scores as the Ada-KV paper's Algorithm 2 prints them: each query pooled, then the mean over the window.</summary>
+    public static double[,] PooledThenMean(double[,,] a, int kernel, PoolKind kind)
+    {
+        (int h, int w, int n) = (a.GetLength(0), a.GetLength(1), a.GetLength(2) - a.GetLength(1));
+        double[,] Row(int t) => Pool(Table(h, n, (i, j) => a[i, t, j]), kernel, kind);
+        double[][,] perQuery = [.. Enumerable.Range(0, w).Select(Row)];
+        return Table(h, n, (i, j) => perQuery.Average(p => p[i, j]));
+    }
+
+    private static double[,] Table(int rows, int columns, Func<int, int, double> value)
+    {
+        double[,] table = new double[rows, columns];
+        for (int cell = 0; cell < table.Length; cell++)
+        {
+            (int i, int j) = (cell / columns, cell % columns);
+            table[i, j] = value(i, j);
+        }
+
+        return table;
+    }
+}

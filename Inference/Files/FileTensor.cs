@@ -1,0 +1,61 @@
+using System.Collections.Frozen;
+using KvIL.Tensors;
+
+namespace KvIL.Inference.Files;
+
+/// <summary>A tensor as a model file stores it.</summary>
+/// <param name="Name">Name in the file.</param>
+/// <param name="StoredType">Element type in the file's own spelling, such as <c>BF16</c> or <c>I64</c>.</param>
+/// <param name="Shape">Dimensions, outermost first; empty for a scalar.</param>
+/// <param name="Data">The elements, row-major, little-endian, not necessarily aligned; valid while the file is open.</param>
+/// <param name="Path">The file.</param>
+/// <param name="FileOffset">Where <paramref name="Data"/> starts in the file, in bytes.</param>
+public sealed record FileTensor(
+    string Name, string StoredType, IReadOnlyList<long> Shape, HostMemory Data, string Path, long FileOffset)
+{
+    /// <summary>The element type, or null for one that KvIL does not compute with; its bytes are readable all the same.</summary>
+    public DType? Type => StoredType switch
+    {
+        "F32" => DType.F32,
+        "F16" => DType.F16,
+        "BF16" => DType.BF16,
+        "I32" => DType.I32,
+        _ => null,
+    };
+
+    /// <summary>Number of elements: the product of <see cref="Shape"/>, 1 for a scalar.</summary>
+    public long ElementCount => Shape.Aggregate(1L, (count, extent) => checked(count * extent));
+}
+
+/// <summary>Element types of the safetensors format.</summary>
+internal static class StoredTypes
+{
+    private static readonly FrozenDictionary<string, int> Bits = new Dictionary<string, int>
+    {
+        ["F4"] = 4, ["F6_E2M3"] = 6, ["F6_E3M2"] = 6,
+        ["BOOL"] = 8, ["U8"] = 8, ["I8"] = 8,
+        ["F8_E4M3"] = 8, ["F8_E5M2"] = 8, ["F8_E8M0"] = 8, ["F8_E4M3FNUZ"] = 8, ["F8_E5M2FNUZ"] = 8,
+        ["U16"] = 16, ["I16"] = 16, ["F16"] = 16, ["BF16"] = 16,
+        ["U32"] = 32, ["I32"] = 32, ["F32"] = 32,
+        ["U64"] = 64, ["I64"] = 64, ["F64"] = 64, ["C64"] = 64,
+    }.ToFrozenDictionary();
+
+    public static bool IsKnown(string storedType) => Bits.ContainsKey(storedType);
+
+    /// <summary>Bytes of a tensor, or null where 64 bits do not hold them or they are not whole bytes.</summary>
+    public static long? SizeBytes(string storedType, IReadOnlyList<long> shape)
+    {
+        UInt128 elements = 1;
+        foreach (long extent in shape)
+        {
+            elements *= (ulong)extent;
+            if (elements > long.MaxValue)
+            {
+                return null;
+            }
+        }
+
+        UInt128 bits = elements * (uint)Bits[storedType];
+        return bits % 8 == 0 && bits / 8 <= long.MaxValue ? (long)(bits / 8) : null;
+    }
+}

@@ -1,0 +1,23 @@
+using System.Text;
+
+namespace KvIL.Inference.Tokenization;
+
+/// <summary>Decodes ids one at a time; the pieces, put together, are what decoding all ids at once gives.</summary>
+/// <remarks>Not safe for concurrent use.</remarks>
+/// <param name="bytesOf">The UTF-8 bytes of a token; empty for a token that shows nothing.</param>
+public sealed class TokenStream(Func<int, ReadOnlyMemory<byte>> bytesOf)
+{
+    private readonly Decoder _decoder = Encoding.UTF8.GetDecoder();
+
+    /// <summary>The text that <paramref name="id"/> completes; empty while a character is incomplete.</summary>
+    public string Append(int id) => Read(bytesOf(id).Span, flush: false);
+
+    /// <summary>The rest: U+FFFD for an incomplete character, otherwise nothing. The stream then starts afresh.</summary>
+    public string Flush() => Read([], flush: true);
+
+    private string Read(ReadOnlySpan<byte> utf8, bool flush)
+    {
+        char[] chars = new char[_decoder.GetCharCount(utf8, flush)];
+        return new string(chars, 0, _decoder.GetChars(utf8, chars, flush));
+    }
+}

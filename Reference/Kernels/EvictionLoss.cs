@@ -1,0 +1,215 @@
+using System.Runtime.Intrinsics;
+using KvIL.Ops;
+using KvIL.Reference.Memory;
+using KvIL.Reference.Simd;
+using KvIL.Reference.Threading;
+using KvIL.Tensors;
+
+namespace KvIL.Reference.Kernels;
+
+/// <summary>L and its bounds θ ≤ ε_head ≤ ε for the newest query: see <see cref="EvictionLossOp"/>.</summary>
+/// <remarks>
+/// Per query head i: attention in double; the norms ‖u_j‖₁ from tiles of u_j = v_j W_i; the head's part of y − ŷ is
+/// o_i W_i with o_i = Σ_j (A_j − [j kept] A_j / F) v_j, so that W_i is applied once and not once for each row.
+/// </remarks>
+internal sealed unsafe class EvictionLossStep(EvictionLossOp op) : Step
+{
+    private const int Dropped = 0, Largest = 1, Theta = 2, Figures = 3;
+
+    private readonly StoreSpec _spec = op.Store.Store;
+    private readonly int _window = op.Window.Tensor.Shape[1].Max;
+    private readonly int _queryHeads = op.Window.Tensor.Shape[2].Max / op.Store.Store.HeadDim;
+    private readonly int _width = op.OutputProjection.Tensor.Shape[0].Max;
+
+    // Per query head: its figures and o_i. Per worker: a panel of W_i, the tile, widened values and one weight row.
+    private long DoublesPerHead => Figures + _spec.HeadDim;
+
+    private long FloatsPerWorker => ((long)_spec.HeadDim * Tile.Width) + (Tile.Height * Tile.Width) + (Tile.Height * (long)_spec.HeadDim);
+
+    public override long ScratchBytes(int workers) =>
+        ((_queryHeads * DoublesPerHead) + _width) * sizeof(double) + DType.F32.SizeBytes((workers * FloatsPerWorker) + ((long)_queryHeads * _spec.HeadDim));
+
+    public override void Run(Frame f)
+    {
+        double* heads = (double*)f.Scratch;
+        double* difference = heads + (_queryHeads * DoublesPerHead);
+        float* weightRow = (float*)(difference + _width);
+        int sequence = f.Value(op.Sequence);
+        float* query = f.F32(op.Window)
+            + ((((long)sequence * _window) + ((f.Value(op.Tokens) - 1) % _window)) * _queryHeads * _spec.HeadDim);
+        Heads job = new(
+            f.Store(op.Store), query, f.I32(op.Counts), f.I32(op.Rows), f.Raw(op.OutputProjection), op.OutputProjection.Tensor.Type,
+            heads, DoublesPerHead, weightRow + ((long)_queryHeads * _spec.HeadDim), FloatsPerWorker, _queryHeads, _width, sequence, op.Scale);
+        f.Workers.Run(job, _queryHeads);
+
+        float* y = f.F32(op.Y);
+        (double theta, double headBound, double dropped, double largest) = (0, 0, 0, 0);
+        for (int i = 0; i < _queryHeads; i++)
+        {
+            double* figures = heads + (i * DoublesPerHead);
+            theta += figures[Theta];
+            headBound += 2 * figures[Largest] * figures[Dropped];
+            dropped += figures[Dropped];
+            largest = Math.Max(largest, figures[Largest]);
+        }
+
+        y[0] = (float)Loss(f, heads, weightRow);
+        (y[1], y[2], y[3]) = ((float)theta, (float)headBound, (float)(2 * largest * dropped));
+    }
+
+    // ‖Σ_i o_i W_i‖₁, one output channel at a time.
+    private double Loss(Frame f, double* heads, float* weightRow)
+    {
+        int inputs = _queryHeads * _spec.HeadDim;
+        DType type = op.OutputProjection.Tensor.Type;
+        double loss = 0;
+        for (int c = 0; c < _width; c++)
+        {
+            Elements.Widen(type, f.Raw(op.OutputProjection) + type.SizeBytes((long)c * inputs), weightRow, inputs);
+            double sum = 0;
+            for (int k = 0; k < inputs; k++)
+            {
+                sum += heads[((k / _spec.HeadDim) * DoublesPerHead) + Figures + (k % _spec.HeadDim)] * weightRow[k];
+            }
+
+            loss += Math.Abs(sum);
+        }
+
+        return loss;
+    }
+
+    // One item: a query head.
+    private readonly struct Heads(
+        HostStore store, float* query, int* counts, int* kept, byte* projection, DType type, double* heads, long doublesPerHead,
+        float* scratch, long floatsPerWorker, int queryHeads, int width, int sequence, float scale) : IJob
+    {
+        public void Run(int index, int worker)
+        {
+            StoreSpec spec = store.StoreSpec;
+            int kvHead = index / (queryHeads / spec.NumKvHeads);
+            int run = (sequence * spec.NumKvHeads) + kvHead;
+            int rows = store.Length[run];
+            double[] attention = Attention(run, rows, query + ((long)index * spec.HeadDim));
+            double[] norms = Norms(run, rows, index, worker);
+            bool[] isKept = Kept(kvHead, rows);
+
+            double keptMass = 0;
+            double droppedMass = 0;
+            for (int j = 0; j < rows; j++)
+            {
+                keptMass += isKept[j] ? attention[j] : 0;
+                droppedMass += isKept[j] ? 0 : attention[j];
+            }
+
+            double* figures = heads + (index * doublesPerHead);
+            double excess = keptMass > 0 ? (1 / keptMass) - 1 : 0;
+            figures[Dropped] = droppedMass;
+            figures[Largest] = norms.Max();
+            figures[Theta] = 0;
+            new Span<double>(figures + Figures, spec.HeadDim).Clear();
+            for (int j = 0; j < rows; j++)
+            {
+                // A − Â: a dropped row loses all its attention, a kept one gains its share of it.
+                double change = isKept[j] ? -excess * attention[j] : attention[j];
+                figures[Theta] += Math.Abs(change) * norms[j];
+                AddValue(store.Value(store.Start[run] + j), change, figures + Figures);
+            }
+        }
+
+        private void AddValue(byte* value, double factor, double* sum)
+        {
+            bool half = store.StoreSpec.RowType == DType.F16;
+            for (int c = 0; c < store.StoreSpec.HeadDim; c++)
+            {
+                sum[c] += factor * (half ? F16Element.Load(value, c) : F32Element.Load(value, c));
+            }
+        }
+
+        private double[] Attention(int run, int rows, float* q)
+        {
+            double[] a = new double[rows];
+            bool half = store.StoreSpec.RowType == DType.F16;
+            for (int j = 0; j < rows; j++)
+            {
+                byte* key = store.Key(store.Start[run] + j);
+                for (int c = 0; c < store.StoreSpec.HeadDim; c++)
+                {
+                    a[j] += (double)q[c] * (half ? F16Element.Load(key, c) : F32Element.Load(key, c));
+                }
+
+                a[j] *= scale;
+            }
+
+            double maximum = a.Max();
+            double sum = 0;
+            for (int j = 0; j < rows; j++)
+            {
+                sum += a[j] = Math.Exp(a[j] - maximum);
+            }
+
+            for (int j = 0; j < rows; j++)
+            {
+                a[j] /= sum;
+            }
+
+            return a;
+        }
+
+        // ‖u_j‖₁ = Σ_c |Σ_k v_jk W[c, i·d + k]|
+        private double[] Norms(int run, int rows, int head, int worker)
+        {
+            int d = store.StoreSpec.HeadDim;
+            float* panel = scratch + (worker * floatsPerWorker);
+            float* tile = panel + (d * Tile.Width);
+            float* widened = tile + (Tile.Height * Tile.Width);
+            double[] norms = new double[rows];
+            for (int c = 0; c < width; c += Tile.Width)
+            {
+                for (int lane = 0; lane < Tile.Width; lane++)
+                {
+                    if (c + lane >= width)
+                    {
+                        Panel.ClearLane(lane, d, panel);
+                        continue;
+                    }
+
+                    long element = ((long)(c + lane) * queryHeads * d) + ((long)head * d);
+                    Elements.Widen(type, projection + type.SizeBytes(element), widened, d);
+                    Panel.PackLane(widened, lane, d, panel);
+                }
+
+                for (int j = 0; j < rows; j += Tile.Height)
+                {
+                    int height = Math.Min(Tile.Height, rows - j);
+                    Elements.Widen(store.StoreSpec.RowType, store.Value(store.Start[run] + j), widened, (long)height * d);
+                    Tile.Multiply(widened, d, 1, height, panel, d, tile, accumulate: false);
+                    for (int r = 0; r < height; r++)
+                    {
+                        Vector512<float> lower = Vector512.Abs(Vector512.Load(tile + (r * Tile.Width)));
+                        Vector512<float> upper = Vector512.Abs(Vector512.Load(tile + (r * Tile.Width) + Lanes.Count));
+                        norms[j + r] += Lanes.Sum(lower + upper);
+                    }
+                }
+            }
+
+            return norms;
+        }
+
+        private bool[] Kept(int kvHead, int rows)
+        {
+            bool[] isKept = new bool[rows];
+            int first = 0;
+            for (int h = 0; h < kvHead; h++)
+            {
+                first += counts[h];
+            }
+
+            for (int i = 0; i < counts[kvHead]; i++)
+            {
+                isKept[kept[first + i]] = true;
+            }
+
+            return isKept;
+        }
+    }
+}

@@ -1,0 +1,157 @@
+using KvIL.Ops;
+using KvIL.Reference.Simd;
+using KvIL.Reference.Threading;
+using KvIL.Tensors;
+
+namespace KvIL.Reference.Kernels;
+
+/// <summary><c>y[i, o] = Σ_k x[i, k] · weight[o, k] (+ bias[o])</c>, weights read in their stored type, each once.</summary>
+/// <remarks>
+/// A few rows (decode): one dot product for each weight row and x row, bound by the bandwidth at which weights are read.
+/// Many rows (prefill): x is packed into panels of 32 rows, and tiles of 8 weight rows run over all panels (<see cref="Tile"/>), bound by multiply-adds.
+/// </remarks>
+internal sealed unsafe class LinearStep(LinearOp op) : Step
+{
+    // Below this many rows a tile of 32 lanes would stand mostly empty.
+    private const int TileFromRows = 8;
+
+    // Weight rows of one item: enough to pay for handing it out, few enough to share evenly.
+    private const int RowsPerItem = 32;
+
+    private readonly int _in = op.X.Tensor.Shape[1].Max;
+    private readonly int _out = op.Y.Tensor.Shape[1].Max;
+    private readonly int _maxRows = op.X.Tensor.Shape[0].Max;
+    private readonly DType _type = op.Weight.Tensor.Type;
+
+    private int MaxPanels => (_maxRows + Tile.Width - 1) / Tile.Width;
+
+    public override long ScratchBytes(int workers)
+    {
+        long bias = DType.F32.SizeBytes(_out);
+        long panels = _maxRows < TileFromRows ? 0 : DType.F32.SizeBytes((long)MaxPanels * Tile.Width * _in);
+        long widened = _maxRows < TileFromRows || _type == DType.F32 ? 0 : DType.F32.SizeBytes((long)workers * RowsPerItem * _in);
+        return bias + panels + widened;
+    }
+
+    public override void Run(Frame f)
+    {
+        int n = f.Value(op.X.Tensor.Shape[0]);
+        float* bias = null;
+        if (op.Bias is not null)
+        {
+            bias = (float*)f.Scratch;
+            Elements.Widen(op.Bias.Tensor.Type, f.Raw(op.Bias), bias, _out);
+        }
+
+        float* panels = (float*)f.Scratch + _out;
+        Problem problem = new(f.F32(op.X), f.Raw(op.Weight), bias, f.F32(op.Y), n, _in, _out, panels, panels + ((long)MaxPanels * Tile.Width * _in));
+        Elements.Dispatch(_type, new Action(f.Workers, problem));
+    }
+
+    private readonly record struct Problem(nint XAddress, nint WeightAddress, nint BiasAddress, nint YAddress, int N, int In, int Out, nint PanelsAddress, nint WidenedAddress)
+    {
+        public Problem(float* x, byte* weight, float* bias, float* y, int n, int width, int outputs, float* panels, float* widened)
+            : this((nint)x, (nint)weight, (nint)bias, (nint)y, n, width, outputs, (nint)panels, (nint)widened)
+        {
+        }
+
+        public float* X => (float*)XAddress;
+
+        public byte* Weight => (byte*)WeightAddress;
+
+        public float* Y => (float*)YAddress;
+
+        public float* Panels => (float*)PanelsAddress;
+
+        public float* Widened => (float*)WidenedAddress;
+
+        public float Bias(int o) => BiasAddress == 0 ? 0 : ((float*)BiasAddress)[o];
+
+        public int NumPanels => (N + Tile.Width - 1) / Tile.Width;
+    }
+
+    private readonly struct Action(Workers workers, Problem p) : IElementAction
+    {
+        public void Run<TElement>() where TElement : struct, IElement
+        {
+            int items = (p.Out + RowsPerItem - 1) / RowsPerItem;
+            if (p.N < TileFromRows)
+            {
+                bool worthSharing = (long)p.Out * p.In * TElement.Bytes > 64 * 1024;
+                workers.Run(new DotRows<TElement>(p), items, worthSharing);
+            }
+            else
+            {
+                workers.Run(new Pack(p), p.NumPanels);
+                workers.Run(new TileRows<TElement>(p), items);
+            }
+        }
+    }
+
+    // One item: a block of weight rows, each times every row of x.
+    private readonly struct DotRows<TElement>(Problem p) : IJob where TElement : struct, IElement
+    {
+        public void Run(int index, int worker)
+        {
+            int end = Math.Min(p.Out, (index + 1) * RowsPerItem);
+            for (int o = index * RowsPerItem; o < end; o++)
+            {
+                byte* row = p.Weight + ((long)o * p.In * TElement.Bytes);
+                for (int i = 0; i < p.N; i++)
+                {
+                    p.Y[((long)i * p.Out) + o] = Elements.Dot<TElement>(p.X + ((long)i * p.In), row, p.In) + p.Bias(o);
+                }
+            }
+        }
+    }
+
+    // One item: a panel, P[k, ℓ] = x[32 panel + ℓ, k]; lanes beyond the last row are 0.
+    private readonly struct Pack(Problem p) : IJob
+    {
+        public void Run(int index, int worker) => Panel.Pack(
+            p.X + ((long)index * Tile.Width * p.In), p.In, Math.Min(Tile.Width, p.N - (index * Tile.Width)), p.In,
+            p.Panels + ((long)index * Tile.Width * p.In));
+    }
+
+    // One item: a block of weight rows as float32, tile by tile over all panels.
+    private readonly struct TileRows<TElement>(Problem p) : IJob where TElement : struct, IElement
+    {
+        public void Run(int index, int worker)
+        {
+            int first = index * RowsPerItem;
+            int rows = Math.Min(RowsPerItem, p.Out - first);
+            byte* stored = p.Weight + ((long)first * p.In * TElement.Bytes);
+            float* weight = (float*)stored;
+            if (typeof(TElement) != typeof(F32Element))
+            {
+                weight = p.Widened + ((long)worker * RowsPerItem * p.In);
+                Elements.Widen<TElement>(stored, weight, (long)rows * p.In);
+            }
+
+            float* c = stackalloc float[Tile.Height * Tile.Width];
+            for (int panel = 0; panel < p.NumPanels; panel++)
+            {
+                for (int r = 0; r < rows; r += Tile.Height)
+                {
+                    int height = Math.Min(Tile.Height, rows - r);
+                    Tile.Multiply(
+                        weight + ((long)r * p.In), p.In, 1, height, p.Panels + ((long)panel * Tile.Width * p.In), p.In, c, accumulate: false);
+                    StoreTransposed(c, panel * Tile.Width, first + r, height);
+                }
+            }
+        }
+
+        private void StoreTransposed(float* c, int firstRow, int firstOutput, int height)
+        {
+            int lanes = Math.Min(Tile.Width, p.N - firstRow);
+            for (int lane = 0; lane < lanes; lane++)
+            {
+                float* y = p.Y + ((long)(firstRow + lane) * p.Out) + firstOutput;
+                for (int r = 0; r < height; r++)
+                {
+                    y[r] = c[(r * Tile.Width) + lane] + p.Bias(firstOutput + r);
+                }
+            }
+        }
+    }
+}

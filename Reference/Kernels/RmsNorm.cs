@@ -1,0 +1,40 @@
+using System.Runtime.Intrinsics;
+using KvIL.Ops;
+using KvIL.Reference.Simd;
+using KvIL.Reference.Threading;
+using KvIL.Tensors;
+
+namespace KvIL.Reference.Kernels;
+
+/// <summary><c>y[i, :] = weight · x[i, :] / √(mean(x[i, :]²) + ε)</c>.</summary>
+internal sealed unsafe class RmsNormStep(RmsNormOp op) : Step
+{
+    private readonly int _width = op.Y.Tensor.Shape[1].Max;
+
+    public override long ScratchBytes(int workers) => DType.F32.SizeBytes(_width);
+
+    public override void Run(Frame f)
+    {
+        float* weight = (float*)f.Scratch;
+        Elements.Widen(op.Weight.Tensor.Type, f.Raw(op.Weight), weight, _width);
+        int n = f.Value(op.Y.Tensor.Shape[0]);
+        f.Workers.Run(new Rows(f.F32(op.X), weight, f.F32(op.Y), _width, op.Epsilon), n, parallel: n > 8);
+    }
+
+    private readonly struct Rows(float* x, float* weight, float* y, int width, float epsilon) : IJob
+    {
+        public void Run(int index, int worker)
+        {
+            float* row = x + ((long)index * width);
+            float* result = y + ((long)index * width);
+            float meanSquare = Elements.Dot<F32Element>(row, (byte*)row, width) / width;
+            float scale = 1 / MathF.Sqrt(meanSquare + epsilon);
+            for (int k = 0; k < width; k += Lanes.Count)
+            {
+                int count = Math.Min(Lanes.Count, width - k);
+                Vector512<float> scaled = Lanes.LoadPart(row + k, count) * scale;
+                Lanes.StorePart(Lanes.LoadPart(weight + k, count) * scaled, result + k, count);
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+using System.Runtime.Intrinsics;
+using KvIL.Ops;
+using KvIL.Reference.Memory;
+using KvIL.Reference.Simd;
+using KvIL.Reference.Threading;
+using KvIL.Tensors;
+
+namespace KvIL.Reference.Kernels;
+
+/// <summary><c>y[i, j] = (1/w) Σ_t softmax_j(scale · q_t·k_j)</c> over the rows that query t sees.</summary>
+/// <remarks>
+/// These scores decide what is kept, so their bits are the same at every vector width and thread count. One query stands in each
+/// lane: products are chains of fused multiply-adds in ascending channel (<see cref="Tile"/>), maxima and sums run down
+/// the rows inside a lane, and the mean over the queries adds lanes in the order of <see cref="Lanes.Sum"/>.
+/// Logits are held for 32 queries at a time: 128 bytes a row.
+/// </remarks>
+internal sealed unsafe class WindowScoresStep(WindowScoresOp op) : Step
+{
+    private readonly int _window = op.Window.Tensor.Shape[1].Max;
+    private readonly int _queryHeads = op.Y.Tensor.Shape[0].Max;
+    private readonly int _maxLength = op.Y.Tensor.Shape[1].Max;
+    private readonly int _headDim = op.Store.Store.HeadDim;
+
+    private long FloatsPerWorker => ((long)_maxLength * Tile.Width) + (_headDim * Tile.Width) + ((long)Tile.Height * _headDim);
+
+    public override long ScratchBytes(int workers) => DType.F32.SizeBytes(workers * FloatsPerWorker);
+
+    public override void Run(Frame f)
+    {
+        int length = f.Value(op.Y.Tensor.Shape[1]);
+        float* window = f.F32(op.Window) + ((long)f.Value(op.Sequence) * _window * _queryHeads * _headDim);
+        Heads job = new(
+            f.Store(op.Store), window, f.F32(op.Y), (float*)f.Scratch, FloatsPerWorker, length, _window, _queryHeads,
+            f.Value(op.Sequence), f.Value(op.Tokens), op.Scale);
+        f.Workers.Run(job, _queryHeads);
+    }
+
+    // One item: a query head.
+    private readonly struct Heads(
+        HostStore store, float* window, float* y, float* scratch, long floatsPerWorker, int length, int w, int queryHeads,
+        int sequence, int tokens, float scale) : IJob
+    {
+        public void Run(int index, int worker)
+        {
+            StoreSpec spec = store.StoreSpec;
+            int run = (sequence * spec.NumKvHeads) + (index / (queryHeads / spec.NumKvHeads));
+            Span<float> scores = new(y + ((long)index * length), length);
+            scores.Clear();
+            float* logits = scratch + (worker * floatsPerWorker);
+            for (int first = 0; first < w; first += Tile.Width)
+            {
+                int lanes = Math.Min(Tile.Width, w - first);
+                int rows = store.Length[run];
+                Logits(run, rows, index, first, lanes, logits);
+                Vector512<float> lower = Softmax(run, rows, first, logits);
+                Vector512<float> upper = Softmax(run, rows, first + Lanes.Count, logits + Lanes.Count);
+                lower = FirstLanes(lower, lanes);
+                upper = FirstLanes(upper, lanes - Lanes.Count);
+                for (int j = 0; j < rows; j++)
+                {
+                    float* e = logits + ((long)j * Tile.Width);
+                    scores[j] += Lanes.Sum((Vector512.Load(e) * lower) + (Vector512.Load(e + Lanes.Count) * upper));
+                }
+            }
+        }
+
+        // logits[j, t] = scale · q_t·k_j for queries first .. first + lanes - 1 of the window.
+        private void Logits(int run, int rows, int queryHead, int first, int lanes, float* logits)
+        {
+            int d = store.StoreSpec.HeadDim;
+            float* panel = logits + ((long)length * Tile.Width);
+            float* widened = panel + (d * Tile.Width);
+            for (int lane = 0; lane < Tile.Width; lane++)
+            {
+                int slot = (tokens - w + first + lane) % w; // ring order: the query of position p lies at p mod w
+                if (lane < lanes)
+                {
+                    Panel.PackLane(window + ((((long)slot * queryHeads) + queryHead) * d), lane, d, panel);
+                }
+                else
+                {
+                    Panel.ClearLane(lane, d, panel);
+                }
+            }
+
+            for (int j = 0; j < rows; j += Tile.Height)
+            {
+                int height = Math.Min(Tile.Height, rows - j);
+                float* keys = (float*)store.Key(store.Start[run] + j);
+                if (store.StoreSpec.RowType != DType.F32)
+                {
+                    Elements.Widen(store.StoreSpec.RowType, (byte*)keys, widened, (long)height * d);
+                    keys = widened;
+                }
+
+                Tile.Multiply(keys, d, 1, height, panel, d, logits + ((long)j * Tile.Width), accumulate: false);
+            }
+        }
+
+        // Sixteen lanes: logits become exp(scale · logit − maximum), 0 where a row is later than the query; returns 1 / (w · Σ).
+        private Vector512<float> Softmax(int run, int rows, int firstQuery, float* logits)
+        {
+            int* positions = store.Position + store.Start[run];
+            Vector512<int> query = Vector512.Create(tokens - w + firstQuery) + Vector512<int>.Indices;
+            Vector512<float> maximum = Vector512.Create(float.MinValue);
+            for (int j = 0; j < rows; j++)
+            {
+                float* logit = logits + ((long)j * Tile.Width);
+                Vector512<float> masked = Vector512.ConditionalSelect(
+                    Vector512.GreaterThanOrEqual(query, Vector512.Create(positions[j])).AsSingle(),
+                    Vector512.Load(logit) * scale,
+                    Vector512.Create(float.NegativeInfinity));
+                masked.Store(logit);
+                maximum = Vector512.Max(maximum, masked);
+            }
+
+            Vector512<float> sum = default;
+            for (int j = 0; j < rows; j++)
+            {
+                float* logit = logits + ((long)j * Tile.Width);
+                Vector512<float> e = Lanes.Exp(Vector512.Load(logit) - maximum);
+                e.Store(logit);
+                sum += e;
+            }
+
+            return Vector512<float>.One / (sum * w);
+        }
+
+        private static Vector512<float> FirstLanes(Vector512<float> x, int count) => Vector512.ConditionalSelect(
+            Vector512.LessThan(Vector512<int>.Indices, Vector512.Create(count)).AsSingle(), x, Vector512<float>.Zero);
+    }
+}

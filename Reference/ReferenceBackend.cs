@@ -1,0 +1,82 @@
+using KvIL.Backends;
+using KvIL.Ops;
+using KvIL.Plans;
+using KvIL.Reference.Kernels;
+using KvIL.Reference.Memory;
+using KvIL.Reference.Threading;
+using KvIL.Tensors;
+
+namespace KvIL.Reference;
+
+/// <summary>The CPU in managed code: portable vectors, its own worker threads, weights used in the file's type where they are mapped.</summary>
+/// <remarks>Results do not depend on the number of threads. Work is done when <see cref="IQueue.Enqueue"/> returns.</remarks>
+public sealed class ReferenceBackend : IBackend
+{
+    private readonly Workers _workers;
+
+    /// <summary>A backend on <paramref name="threads"/> threads, the caller's included; 0 takes one per processor.</summary>
+    public ReferenceBackend(int threads = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(threads);
+        _workers = new(threads == 0 ? Environment.ProcessorCount : threads);
+    }
+
+    /// <inheritdoc/>
+    public string Name => "cpu";
+
+    /// <summary>Threads that work on one op.</summary>
+    public int Threads => _workers.Count;
+
+    /// <inheritdoc/>
+    public MemoryAccount Memory { get; } = new();
+
+    /// <inheritdoc/>
+    public bool Supports(Op op) => Lower(op) is not null;
+
+    /// <inheritdoc/>
+    public IBuffer Allocate(TensorSpec spec, MemoryKind kind) => HostBuffer.Allocate(spec, Memory, kind);
+
+    /// <inheritdoc/>
+    public IStore Allocate(StoreSpec spec) => new HostStore(spec, Memory);
+
+    /// <inheritdoc/>
+    public IBuffer Import(TensorSpec spec, HostMemory memory) => HostBuffer.Import(spec, memory, Memory);
+
+    /// <inheritdoc/>
+    public IExecutable Compile(Plan plan)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        return new Executable(plan, plan.Ops.Select(op => Lower(op) ?? throw new NotSupportedException($"cpu: {op.Name} is not supported.")), _workers.Count);
+    }
+
+    /// <inheritdoc/>
+    public IQueue CreateQueue() => new HostQueue(_workers, Memory);
+
+    /// <inheritdoc/>
+    public void Dispose() => _workers.Dispose();
+
+    private static Step? Lower(Op op) => op switch
+    {
+        EmbedOp o => new EmbedStep(o),
+        RmsNormOp o => new RmsNormStep(o),
+        LinearOp o => new LinearStep(o),
+        RotationOp o => new RotationStep(o),
+        RopeOp o => new RopeStep(o),
+        AddOp o => new AddStep(o),
+        SwiGluOp o => new SwiGluStep(o),
+        GatherRowsOp o => new GatherRowsStep(o),
+        AppendOp o => new AppendStep(o),
+        AttendOp o => new AttendStep(o),
+        RememberQueriesOp o => new RememberQueriesStep(o),
+        WindowScoresOp o => new WindowScoresStep(o),
+        RecencyScoresOp o => new RecencyScoresStep(o),
+        GroupMeanOp o => new GroupMeanStep(o),
+        PoolOp o => new PoolStep(o),
+        MaximumOp o => new MaximumStep(o),
+        AllocateHeadsOp o => new AllocateHeadsStep(o),
+        SelectRowsOp o => new SelectRowsStep(o),
+        CompactOp o => new CompactStep(o),
+        EvictionLossOp o => new EvictionLossStep(o),
+        _ => null,
+    };
+}
