@@ -73,7 +73,7 @@ public sealed record EvictionCase(
             random.Of(HeadAllocation.Uniform, HeadAllocation.Pure, HeadAllocation.Blend, HeadAllocation.Floor),
             random.Of(0, 5, 20, 50, 90, 100),
             random.Of(ValueKind.Normal, ValueKind.Ties, ValueKind.Specials),
-            random.Of(PoolKind.Max, PoolKind.Average),
+            random.Of(PoolKind.Max, PoolKind.Avg),
             random.Of(1, 3, 5, 7, 13),
             random.Of(0, 1, 5),
             random.Of(0, 1, 3));

@@ -15,7 +15,8 @@ public static class AttendLaws
             HostTensor positions = c.AnyPositions();
             (Scenario s, Slot y) = Plan(c, store, c.NewQueries(), positions, c.NewSequences());
             (PlanResults expected, PlanResults actual) = laws.Run(s);
-            Expect.Within(expected.Reals(y), actual.Reals(y), AttentionTerms.Bounds(laws.Oracle, c, store, positions));
+            double[] magnitudes = AttentionTerms.Magnitudes(laws.Oracle, c, store, positions);
+            Expect.Within(expected.Reals(y), actual.Reals(y), AttentionTerms.Bounds(c, store, magnitudes));
         });
 
     public static Law<StoreCase> BatchEqualsAlone { get; } = new("Attend_of_a_batch_equals_each_token_alone", "design, 6", (laws, c) =>
@@ -30,7 +31,8 @@ public static class AttendLaws
             laws.Subject.Run(alone).Reals(one).CopyTo(actual, i * q.RowElements);
         }
 
-        Expect.Within(expected, actual, AttentionTerms.Bounds(laws.Oracle, c, store, positions));
+        double[] magnitudes = AttentionTerms.Magnitudes(laws.Oracle, c, store, positions);
+        Expect.Within(expected, actual, AttentionTerms.Bounds(c, store, magnitudes));
     });
 
     /// <summary>One attention over a store.</summary>

@@ -21,12 +21,17 @@ internal static class AttentionTerms
         return Tolerance.AttentionSpread(store.Lengths[run], q.Length, largest);
     }
 
-    /// <summary>The bound of each element of <c>Attend</c> over <paramref name="store"/>.</summary>
-    public static Func<int, double> Bounds(PlanRunner oracle, StoreCase c, HostStore store, HostTensor positions)
+    /// <summary>Σ_j A_j |v_j| for each element of <c>Attend</c>.</summary>
+    public static double[] Magnitudes(PlanRunner oracle, StoreCase c, HostStore store, HostTensor positions)
+    {
+        (Scenario s, Slot y) = AttendLaws.Plan(c, store.AbsValues(), c.NewQueries(), positions, c.NewSequences());
+        return oracle.Run(s).Reals(y);
+    }
+
+    /// <summary>The bound of each element of <c>Attend</c> for the new queries, over all or some rows of <paramref name="store"/>.</summary>
+    public static Func<int, double> Bounds(StoreCase c, HostStore store, double[] magnitudes)
     {
         HostTensor q = c.NewQueries(), sequences = c.NewSequences();
-        (Scenario s, Slot y) = AttendLaws.Plan(c, store.AbsValues(), q, positions, sequences);
-        double[] magnitudes = oracle.Run(s).Reals(y);
         double largestValue = store.Values.Where(double.IsFinite).Select(Math.Abs).DefaultIfEmpty().Max();
         double[] spreads = new double[c.N * c.QueryHeads];
         for (int i = 0; i < spreads.Length; i++)

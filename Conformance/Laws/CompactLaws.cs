@@ -54,17 +54,8 @@ public static class CompactLaws
                 shape.Scale));
             PlanResults results = laws.Subject.Run(e.Scenario);
             int[][] kept = Eviction.Split(results.Integers(e.Counts), results.Integers(e.Rows));
-            double[] expected = new double[q.Reals.Length];
-            for (int head = 0; head < shape.N * shape.QueryHeads; head++)
-            {
-                int sequence = sequences.Integers[head / shape.QueryHeads], kvHead = head % shape.QueryHeads / shape.Group;
-                Func<int, bool> isKept = sequence == c.Sequence ? row => kept[kvHead].Contains(row) : _ => true;
-                int first = head * shape.HeadDim;
-                Masked(before, before.Run(sequence, kvHead), q.Reals.AsSpan(first, shape.HeadDim), shape.Scale, isKept)
-                    .CopyTo(expected, first);
-            }
-
-            Expect.Within(expected, results.Reals(y), bound);
+            double[] expected = Masked(c, before, kept), magnitudes = Masked(c, before.AbsValues(), kept);
+            Expect.Within(expected, results.Reals(y), AttentionTerms.Bounds(shape, before, magnitudes));
         });
 
     private static void SameRows(HostStore before, HostStore after, int run, int[] rows)
@@ -75,6 +66,22 @@ public static class CompactLaws
             Expect.Same($"key {to} of run {run}", before.Key(run, from), after.Key(run, to), Expect.SameBits);
             Expect.Same($"value {to} of run {run}", before.Value(run, from), after.Value(run, to), Expect.SameBits);
         }
+    }
+
+    // The new queries' attention over the full store, where the evicted sequence has some rows masked.
+    private static double[] Masked(EvictionCase c, HostStore store, int[][] kept)
+    {
+        StoreCase shape = c.Store;
+        double[] q = shape.NewQueries().Reals, y = new double[q.Length];
+        int[] sequences = shape.NewSequences().Integers;
+        for (int i = 0; i < shape.N * shape.QueryHeads; i++)
+        {
+            int sequence = sequences[i / shape.QueryHeads], kvHead = i % shape.QueryHeads / shape.Group, first = i * shape.HeadDim;
+            Func<int, bool> isKept = sequence == c.Sequence ? row => kept[kvHead].Contains(row) : _ => true;
+            Masked(store, store.Run(sequence, kvHead), q.AsSpan(first, shape.HeadDim), shape.Scale, isKept).CopyTo(y, first);
+        }
+
+        return y;
     }
 
     // Σ_j A_j v_j, A the softmax of the logits with −∞ where a row is dropped; zero when all are.

@@ -1,7 +1,6 @@
 using KvIL.Conformance.Generators;
 using KvIL.Ops;
 using KvIL.Plans;
-using KvIL.Tensors;
 
 namespace KvIL.Conformance.Laws;
 

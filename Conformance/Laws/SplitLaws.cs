@@ -30,8 +30,8 @@ public static class SplitLaws
 
             Expect.Same("the store", expected.Store(whole.Store), store);
             Expect.Exact(expected.Reals(whole.Window), window.Reals);
-            Func<int, double> bound = AttentionTerms.Bounds(laws.Oracle, c, expected.Store(whole.Store), c.NewPositions());
-            Expect.Within(expected.Reals(whole.Y), attention, bound);
+            double[] magnitudes = AttentionTerms.Magnitudes(laws.Oracle, c, store, c.NewPositions());
+            Expect.Within(expected.Reals(whole.Y), attention, AttentionTerms.Bounds(c, store, magnitudes));
         });
 
     // Every call takes the next few tokens of every sequence.
