@@ -40,10 +40,10 @@ public sealed class Scenario(string name)
     }
 
     /// <summary>Declares a tensor with its value, with extents that are symbols in the plan.</summary>
-    public Slot Input(string slot, HostTensor value, params ReadOnlySpan<Dim> dims)
+    public Slot Input(string slot, HostTensor value, Dim outermost, params ReadOnlySpan<Dim> others)
     {
         ArgumentNullException.ThrowIfNull(value);
-        return Declare(slot, value, value.Tensor with { Shape = new Shape(dims) });
+        return Declare(slot, value, value.Tensor with { Shape = new Shape([outermost, .. others]) });
     }
 
     /// <summary>Declares a result.</summary>

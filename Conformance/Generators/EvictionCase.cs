@@ -31,35 +31,28 @@ public sealed record EvictionCase(
     private const double Bait = 1e30;
 
     /// <summary>Protected last rows.</summary>
-    public int Window => Store.Window;
+    internal int Window => Store.Window;
 
     /// <summary>Tokens that the sequence has seen, at least a window of them.</summary>
-    public int Seen => Math.Max(Store.Seen(Sequence), Window);
+    internal int Seen => Math.Max(Store.Seen(Sequence), Window);
 
     /// <summary>The share as an exact fraction.</summary>
-    public Ratio Share => new(FloorShare, 100);
+    internal Ratio Share => new(FloorShare, 100);
 
     /// <summary>Rows of each head's run of the sequence.</summary>
-    public int[] Lengths
-    {
-        get
-        {
-            HostStore store = Store.Store();
-            return [.. Enumerable.Range(0, Store.KvHeads).Select(h => store.Lengths[store.Run(Sequence, h)])];
-        }
-    }
+    internal int[] Lengths => [.. Enumerable.Range(Sequence * Store.KvHeads, Store.KvHeads).Select(Store.RunLength)];
 
     /// <summary>Columns of the scores.</summary>
-    public int Columns => Math.Max(1, Lengths.Max() + ExtraColumns);
+    internal int Columns => Math.Max(1, Lengths.Max() + ExtraColumns);
 
     /// <summary>Rows that are never dropped, over all heads.</summary>
-    public int Protected => Lengths.Sum(length => Math.Min(length, Sinks + Window));
+    internal int Protected => Lengths.Sum(length => Math.Min(length, Sinks + Window));
 
     /// <summary>Rows to keep over all heads, at least the protected ones; may exceed the rows held.</summary>
-    public int Total => Math.Max(Protected, Lengths.Sum() * Percent / 100);
+    internal int Total => Math.Max(Protected, Lengths.Sum() * Percent / 100);
 
     /// <summary>Rows that stay: entries of the row list.</summary>
-    public int Kept => Math.Min(Total, Lengths.Sum());
+    internal int Kept => Math.Min(Total, Lengths.Sum());
 
     /// <inheritdoc/>
     public static EvictionCase Generate(Random random)

@@ -12,7 +12,7 @@ namespace KvIL.Conformance.Generators;
 public sealed record RopeCase(int N, int Heads, int HeadDim, int Frequencies, int LastPosition, int Seed) : ICase<RopeCase>
 {
     /// <summary>ω_f = 10000^(−f/F).</summary>
-    public ImmutableArray<double> Omega => [.. Enumerable.Range(0, Frequencies).Select(f => Math.Pow(10000, -f / (double)Frequencies))];
+    internal ImmutableArray<double> Omega => [.. Enumerable.Range(0, Frequencies).Select(f => Math.Pow(10000, -f / (double)Frequencies))];
 
     /// <inheritdoc/>
     public static RopeCase Generate(Random random)

@@ -21,13 +21,13 @@ public sealed record StoreCase(
     private const int Gap = 2;
 
     /// <summary>Query heads.</summary>
-    public int QueryHeads => KvHeads * Group;
+    internal int QueryHeads => KvHeads * Group;
 
     /// <summary>New tokens of all sequences.</summary>
-    public int N => Sequences * Tokens;
+    internal int N => Sequences * Tokens;
 
     /// <summary>1/√head_dim.</summary>
-    public float Scale => 1 / MathF.Sqrt(HeadDim);
+    internal float Scale => 1 / MathF.Sqrt(HeadDim);
 
     private StoreSpec Spec => new(Sequences, KvHeads, HeadDim, RowType, 0);
 
@@ -109,7 +109,8 @@ public sealed record StoreCase(
 
     private int SequenceLength(int sequence) => sequence == 0 ? Length : Draw.Integers(Seed, 200 + sequence, 1, Length + 1)[0];
 
-    private int RunLength(int run)
+    /// <summary>Rows of a run.</summary>
+    internal int RunLength(int run)
     {
         int length = SequenceLength(run / KvHeads);
         return Ragged ? Draw.Integers(Seed, 300 + run, 1, length + 1)[0] : length;

@@ -22,9 +22,10 @@ public static class WindowScoresLaws
         (PlanResults expected, PlanResults actual) = laws.Run(s);
         double[] truth = expected.Reals(y);
         double[] spreads = [.. Enumerable.Range(0, c.Store.QueryHeads).Select(i => Spread(c, store, window, i))];
-        Expect.Within(truth, actual.Reals(y), i => truth[i] == 0 && i % c.Columns >= c.Lengths[i / c.Columns / c.Store.Group]
-            ? 0
-            : Tolerance.WindowScore(spreads[i / c.Columns], c.Window, truth[i]));
+        (int columns, int[] lengths) = (c.Columns, c.Lengths);
+        Expect.Within(truth, actual.Reals(y), i => i % columns < lengths[i / columns / c.Store.Group]
+            ? Tolerance.WindowScore(spreads[i / columns], c.Window, truth[i])
+            : 0);
     });
 
     /// <summary>The largest λ over the window's queries of a head.</summary>

@@ -13,8 +13,8 @@ internal static class LossOps
         Head[] heads = [.. Heads(op, f)];
         int width = f.Value(op.OutputProjection.Tensor.Shape[0]);
         Matrix y = f.Reals(op.Y);
-        y[0] = Sum(width, o => Math.Abs(heads.Sum(h => Sum(h.A.Length, j => (h.A[j] - h.After(j)) * h.U[j][o]))));
-        y[1] = heads.Sum(h => Sum(h.A.Length, j => (h.IsKept[j] ? h.After(j) - h.A[j] : h.A[j]) * h.Norm(j)));
+        y[0] = Sum(width, o => Math.Abs(heads.Sum(h => Sum(h.A.Length, j => h.Loss(j) * h.U[j][o]))));
+        y[1] = heads.Sum(h => Sum(h.A.Length, j => Math.Abs(h.Loss(j)) * h.U[j].Sum(Math.Abs)));
         y[2] = 2 * heads.Sum(h => h.Largest * h.Dropped);
         y[3] = 2 * heads.Max(h => h.Largest) * heads.Sum(h => h.Dropped);
     }
@@ -49,10 +49,7 @@ internal static class LossOps
         // C
         public double Largest { get; } = U.Select(u => u.Sum(Math.Abs)).DefaultIfEmpty().Max();
 
-        // ‖u_j‖₁
-        public double Norm(int j) => U[j].Sum(Math.Abs);
-
-        // Attention after the eviction, A_ij / F_i on kept rows; nothing where nothing is kept.
-        public double After(int j) => IsKept[j] && Kept > 0 ? A[j] / Kept : 0;
+        // A_ij − [j kept] A_ij / F_i, with 1 − 1/F_i = −(1 − F_i)/F_i so that nothing cancels; nothing is kept of attention 0.
+        public double Loss(int j) => !IsKept[j] ? A[j] : Kept > 0 ? -A[j] * Dropped / Kept : 0;
     }
 }
