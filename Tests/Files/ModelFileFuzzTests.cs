@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Text;
+using System.Text.Json.Nodes;
 using KvIL.Inference.Files;
 using KvIL.Inference.Tokenization;
 using KvIL.Tests.Tokenization;
@@ -72,9 +73,9 @@ public sealed class ModelFileFuzzTests : IDisposable
     [Fact]
     public void Tokenizers_made_of_few_parts()
     {
-        var file = TokenizerFile.Of("a b");
+        JsonObject file = TokenizerFile.Of("a b");
         file["added_tokens"]!.AsArray().Add(TokenizerFile.Added(300, "<s>", lstrip: true));
-        file["model"]!["vocab"] = new System.Text.Json.Nodes.JsonObject { ["a"] = 0, ["b"] = 1, ["ab"] = 2 };
+        file["model"]!["vocab"] = new JsonObject { ["a"] = 0, ["b"] = 1, ["ab"] = 2 };
         Fuzz(Encoding.UTF8.GetBytes(file.ToJsonString()), seed: 4, mutated =>
         {
             string path = _directory.Write("tokenizer.json", mutated);
@@ -199,7 +200,7 @@ public sealed class ModelFileFuzzTests : IDisposable
         allocated = GC.GetAllocatedBytesForCurrentThread() - allocated;
         // A fixed part for opening a file and throwing, and a token's worth of tables for each few bytes.
         Assert.True(allocated < 500_000 + (64L * bytes), $"Case {number}: {allocated} bytes allocated for a file of {bytes}.");
-        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(5), $"Case {number}: it took {watch.Elapsed}.");
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(10), $"Case {number}: it took {watch.Elapsed}.");
         return loaded;
     }
 }

@@ -92,7 +92,7 @@ public sealed class ByteLevelBpeTokenizerTests : IDisposable
         ByteLevelBpeTokenizer tokenizer = Load(TokenizerFile.Of("a a", "aa aa", "aaaa aaaa"));
         int[] ids = tokenizer.Encode(new string('a', 1 << 20));
         Assert.Equal((1 << 20) / 8, ids.Length);
-        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(10), $"It took {watch.Elapsed}.");
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(30), $"It took {watch.Elapsed}.");
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using KvIL.Inference.Tokenization;
 
 namespace KvIL.Tests.Tokenization;
 
@@ -12,7 +13,7 @@ internal static class TokenizerFile
         var vocabulary = new JsonObject();
         for (int value = 0; value < 256; value++)
         {
-            vocabulary[KvIL.Inference.Tokenization.ByteSymbols.Symbol((byte)value).ToString()] = value;
+            vocabulary[ByteSymbols.Symbol((byte)value).ToString()] = value;
         }
 
         foreach (string merge in merges)
