@@ -1,1 +1,4 @@
-return 0;
+using System.Reflection;
+using KvIL.Tests.Runner;
+
+TestRun.RunAndExit(args, Assembly.GetExecutingAssembly());
