@@ -62,6 +62,9 @@ public sealed partial class Engine : IDisposable
     /// <summary>Spec of the remembered queries of one layer; null when none are remembered.</summary>
     internal TensorSpec? WindowSpec { get; }
 
+    /// <summary>Bytes of scratch of a pass, and of the buffers for its tokens and logits.</summary>
+    public long ScratchBytes => _forward.ScratchBytes + _logitBuffer.Spec.SizeBytes + (3 * _tokenBuffer.Spec.SizeBytes) + _rowBuffer.Spec.SizeBytes;
+
     internal IQueue Queue => _queue;
 
     /// <summary>An empty cache.</summary>
