@@ -88,6 +88,14 @@ public sealed class AllocationMutants
         c, (scores, begin, count, keep) =>
             SelectionCase.Kernel(scores, begin, scores.Length - begin, keep + scores.Length - begin - count)));
 
+    [Fact]
+    public void What_is_not_promised_blended_budgets_of_unequal_heads_may_fall() => Law.Catches(
+        AllocationCase.Ragged, c => AllocationLaws.Grows(c, AllocationCase.Kernel, HeadAllocation.Blend, 1), 1000);
+
+    [Fact]
+    public void What_is_not_promised_floor_budgets_may_fall_with_a_single_row() => Law.Catches(
+        AllocationCase.Equal, c => AllocationLaws.Grows(c, AllocationCase.Kernel, HeadAllocation.Floor, 1), 1000);
+
     // Blend as it would be written without integers.
     private static int[] BlendByDoubles(float[][] scores, long total, Ratio floor, Func<double, int, (double, int)> order)
     {
