@@ -76,7 +76,9 @@ public sealed class EvictionLoss
     public double Difference(int x) =>
         Sum(_heads, i => Sum(_tokens, j => (_attention[i, j] - Renormalised(i, j)) * _contributions[i, j, x]));
 
-    /// <summary><c>Σ_i Σ_{j dropped} A_i^j (u_i^j − ô_i)</c>, <c>ô_i = Â_i U_i</c>: equals <see cref="Difference"/> exactly.</summary>
+    /// <summary>
+    /// <c>Σ_i Σ_{j dropped} A_i^j (u_i^j − ô_i)</c>, <c>ô_i = Â_i U_i</c>: equals <see cref="Difference"/> exactly.
+    /// </summary>
     public double DifferenceByIdentity(int x) =>
         Sum(_heads, i => Tokens(i, keep: false).Sum(j => _attention[i, j] * (_contributions[i, j, x] - _evicted[i, x])));
 

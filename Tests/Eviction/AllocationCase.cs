@@ -18,7 +18,9 @@ public enum Values
     Specials,
 }
 
-/// <summary>A store's scores: one candidate count per head, values from a seed so that shrinking changes shapes.</summary>
+/// <summary>
+/// A store's scores: one candidate count per head, values from a seed so that shrinking changes shapes.
+/// </summary>
 public sealed record AllocationCase(int[] Candidates, Ratio Floor, Values Values, int Seed)
 {
     public int Heads => Candidates.Length;
@@ -48,7 +50,9 @@ public sealed record AllocationCase(int[] Candidates, Ratio Floor, Values Values
 
     public override string ToString() => $"[{string.Join(' ', Candidates)}] floor {Floor} {Values} seed {Seed}";
 
-    /// <summary>Runs the kernel on rows of one stride, with what must not be read around each range and in the scratch.</summary>
+    /// <summary>
+    /// Runs the kernel on rows of one stride, with what must not be read around each range and in the scratch.
+    /// </summary>
     public static int[] Kernel(float[][] scores, long total, HeadAllocation mode, Ratio floor)
     {
         int stride = scores.Max(s => s.Length) + 5;

@@ -4,7 +4,10 @@ using Xunit;
 
 namespace KvIL.Tests.Eviction;
 
-/// <summary>How a store's rows are split over its heads: for every B from 0 to more than there is, every rule, every floor share.</summary>
+/// <summary>
+/// How a store's rows are split over its heads: for every B from 0 to more than there is, every rule, every floor
+/// share.
+/// </summary>
 public sealed class AllocationLaws
 {
     internal delegate int[] Allocator(float[][] scores, long total, HeadAllocation mode, Ratio floor);
@@ -12,7 +15,8 @@ public sealed class AllocationLaws
     private static readonly HeadAllocation[] Modes = Enum.GetValues<HeadAllocation>();
 
     [Fact]
-    public void Kernel_equals_the_definition_by_sorting() => Law.ForAll(AllocationCase.Ragged, c => EqualsDefinition(c, AllocationCase.Kernel));
+    public void Kernel_equals_the_definition_by_sorting() =>
+        Law.ForAll(AllocationCase.Ragged, c => EqualsDefinition(c, AllocationCase.Kernel));
 
     [Fact]
     public void Total_is_met_exactly_and_no_head_exceeds_its_candidates() =>

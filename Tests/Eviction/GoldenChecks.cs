@@ -28,7 +28,10 @@ internal static class GoldenChecks
     private static readonly string[] WindowMethods =
         ["SnapKV", "PyramidKV", "AdaptiveSnapKVCluster", "AdaKVCluster", "HeadKVCluster"];
 
-    /// <summary>Scores by definition, in double, against official float32 (1e-6 of the row's maximum) and a double definition (1e-9).</summary>
+    /// <summary>
+    /// Scores by definition, in double, against official float32 (1e-6 of the row's maximum) and a double
+    /// definition (1e-9).
+    /// </summary>
     private static bool Scores(GoldenCase c)
     {
         if (!c.Has("q", "k", "scores", "scores_def64") || c.Has("attentions_input")) return false;
@@ -76,7 +79,10 @@ internal static class GoldenChecks
         return s;
     }
 
-    /// <summary>The rows kept when the official counts are fed in; on a tie, those that the set demands and the lowest of the others.</summary>
+    /// <summary>
+    /// The rows kept when the official counts are fed in; on a tie, those that the set demands and the lowest of
+    /// the others.
+    /// </summary>
     private static bool Rows(GoldenCase c)
     {
         if (c.Kind is not ("topk" or "ada")) return false;

@@ -15,7 +15,10 @@ internal static class Law
     public static void ForAll<T>(Arbitrary<T> cases, Action<T> law, int maxTest = 200) => Check.One(
         Config.QuickThrowOnFailure.WithMaxTest(maxTest).WithReplay(Seed, Stream), Prop.ForAll(cases, law));
 
-    /// <summary>Passes when an assertion of the law fails for some case; any other exception is a fault of the mutant itself.</summary>
+    /// <summary>
+    /// Passes when an assertion of the law fails for some case; any other exception is a fault of the mutant
+    /// itself.
+    /// </summary>
     public static void Catches<T>(Arbitrary<T> cases, Action<T> lawOnMutant, int maxTest = 200)
     {
         bool caught = false;

@@ -31,7 +31,8 @@ public sealed class LayerBudgetLaws
     private delegate void Schedule(int rows, int candidates, int beta, Span<int> budgets);
 
     [Fact]
-    public void The_pyramid_meets_its_total_falls_and_fits() => Law.ForAll(LayerCase.Cases, c => IsPyramid(c, LayerBudgets.PyramidExact));
+    public void The_pyramid_meets_its_total_falls_and_fits() =>
+        Law.ForAll(LayerCase.Cases, c => IsPyramid(c, LayerBudgets.PyramidExact));
 
     [Fact]
     public void The_pyramid_is_within_one_row_of_its_ideal() => Law.ForAll(LayerCase.Cases, c =>

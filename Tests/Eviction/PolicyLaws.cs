@@ -64,7 +64,8 @@ public sealed class PolicyLaws
     public void The_default_ratio_is_zero() => Assert.Equal(new Ratio(0, 5), default);
 
     [Fact]
-    public void Rounding_takes_halves_to_even() => Law.ForAll(Products, c => RoundsHalfEven(c, (r, n) => r.RoundHalfEven(n)));
+    public void Rounding_takes_halves_to_even() =>
+        Law.ForAll(Products, c => RoundsHalfEven(c, (r, n) => r.RoundHalfEven(n)));
 
     [Fact]
     public void Mutant_rounding_in_doubles() => Law.Catches(Products, c => RoundsHalfEven(

@@ -37,7 +37,8 @@ public sealed class PoolLaws
     public void Max_equals_the_definition() => Law.ForAll(PoolCase.Cases, c => MaxIsDefinition(c, Pool.Max));
 
     [Fact]
-    public void Average_equals_the_definition_within_gamma() => Law.ForAll(PoolCase.Cases, c => AverageIsDefinition(c, Pool.Average));
+    public void Average_equals_the_definition_within_gamma() =>
+        Law.ForAll(PoolCase.Cases, c => AverageIsDefinition(c, Pool.Average));
 
     [Fact]
     public void Average_has_the_bits_of_the_written_order() => Law.ForAll(PoolCase.Cases, c =>

@@ -10,14 +10,16 @@ public sealed class SelectionLaws
     internal delegate int[] Selector(float[] scores, int begin, int count, int keep);
 
     [Fact]
-    public void Kernel_equals_the_definition_by_sorting() => Law.ForAll(SelectionCase.Cases, c => EqualsDefinition(c, SelectionCase.Kernel));
+    public void Kernel_equals_the_definition_by_sorting() =>
+        Law.ForAll(SelectionCase.Cases, c => EqualsDefinition(c, SelectionCase.Kernel));
 
     [Fact]
     public void Rows_ascend_and_the_protected_ones_are_among_them() =>
         Law.ForAll(SelectionCase.Cases, c => ProtectsAndAscends(c, SelectionCase.Kernel));
 
     [Fact]
-    public void No_row_dropped_comes_before_a_row_kept() => Law.ForAll(SelectionCase.Cases, c => KeepsTheBest(c, SelectionCase.Kernel));
+    public void No_row_dropped_comes_before_a_row_kept() =>
+        Law.ForAll(SelectionCase.Cases, c => KeepsTheBest(c, SelectionCase.Kernel));
 
     [Fact]
     public void Keeping_all_is_the_identity() => Law.ForAll(SelectionCase.Cases, c =>

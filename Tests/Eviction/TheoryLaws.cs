@@ -19,7 +19,10 @@ public sealed record LossCase(int Heads, int Tokens, int Width, int Seed)
     /// <summary>γ_N of the magnitudes summed, for all of the case's roundings together (Higham 2002, §3.1).</summary>
     public double Gamma => 8.0 * Heads * Tokens * Width / (1L << 53);
 
-    /// <summary>Softmax of normals, at scales from flat to concentrated, in multiples of 2⁻²⁰ that sum to 1: sums of it are exact.</summary>
+    /// <summary>
+    /// Softmax of normals, at scales from flat to concentrated, in multiples of 2⁻²⁰ that sum to 1: sums of it are
+    /// exact.
+    /// </summary>
     public double[,] Attention()
     {
         var random = new Random(Seed);
@@ -75,7 +78,9 @@ public sealed record LossCase(int Heads, int Tokens, int Width, int Seed)
 }
 
 /// <summary>The theorems of Ada-KV, §3, on generated attention; budgets come from the kernels.</summary>
-/// <remarks>That Ada's true loss is below uniform's is no theorem and is false in one case of five; no law says it.</remarks>
+/// <remarks>
+/// That Ada's true loss is below uniform's is no theorem and is false in one case of five; no law says it.
+/// </remarks>
 public sealed class TheoryLaws
 {
     [Fact]

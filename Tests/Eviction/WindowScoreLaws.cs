@@ -40,7 +40,9 @@ public sealed record WindowCase(int KvHeads, int Group, int Length, int Window, 
     }
 }
 
-/// <summary>The definitions of window scores: other code is checked against them, so they are checked against theory.</summary>
+/// <summary>
+/// The definitions of window scores: other code is checked against them, so they are checked against theory.
+/// </summary>
 public sealed class WindowScoreLaws
 {
     [Fact]
