@@ -39,19 +39,20 @@ inputs() {
   sources | LC_ALL=C sort
 }
 
-# fresh PROJECT DLL: whether nothing changed since the last build: the inputs are the same, and none is newer than the
-# list of them that build wrote when it began.
+# fresh PROJECT DLL: whether nothing changed since the last build: the inputs are the same, and none is newer than
+# the list of them that build wrote when it began.
 fresh() {
   local list="$root/obj/$1.inputs"
   [ -f "$2" ] && [ -f "$list" ] && inputs | cmp -s - "$list" && [ -z "$(sources -newer "$list")" ]
 }
 
-# build PROJECT: a Release build; its output is shown only when it fails. The restore that it begins with sees to it
-# that a changed answer about ILGPU takes effect.
+# build PROJECT: a Release build; its output is shown only when it fails. The restore that it begins with sees to
+# it that a changed answer about ILGPU takes effect.
 build() {
   local list="$root/obj/$1.inputs" log="$root/obj/$1.log"
   inputs > "$list.new"
-  if ! dotnet build "$root/$1" -c Release -v quiet -tl:off -nodeReuse:false "-p:KvILGpu=$gpu" > "$log" 2>&1; then
+  if ! dotnet build "$root/$1" -c Release "-p:KvILGpu=$gpu" \
+    -v quiet -clp:NoSummary -tl:off -nodeReuse:false > "$log" 2>&1; then
     cat "$log" >&2
     exit 1
   fi

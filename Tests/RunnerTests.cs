@@ -42,7 +42,8 @@ public sealed class RunnerTests
     [InlineData("a\n1 passed, 0 failed, 0 skipped\nb\n", "a\n1 passed, 0 failed, 0 skipped\nb\n", "b")]
     [InlineData("a\n1 passed, 0 failed, 0 skipped\n", "a\n", "1 passed, 0 failed, 0 skipped")]
     [InlineData("", "", null)]
-    public void All_of_a_childs_output_is_relayed_but_its_closing_line(string output, string relayed, string? last)
+    public void All_of_a_childs_output_is_relayed_but_its_closing_line(
+        string output, string relayed, string? last)
     {
         StringWriter writer = new() { NewLine = "\n" };
         Assert.Equal(last, ChildRun.Relay(new StringReader(output), writer));
@@ -52,7 +53,8 @@ public sealed class RunnerTests
     [Fact]
     public void Arguments_reach_the_child_without_its_siblings()
     {
-        Arguments arguments = Arguments.Parse(["--all", "--also", "a b.dll", "--filter", "Rope Law", "--also", "c.dll"]);
+        Arguments arguments =
+            Arguments.Parse(["--all", "--also", "a b.dll", "--filter", "Rope Law", "--also", "c.dll"]);
         Assert.Equal(["a b.dll", "c.dll"], arguments.Also);
         Assert.Equal(["--all", "--filter", "Rope Law", "--allow-none"], arguments.ForChild());
     }

@@ -28,7 +28,9 @@ public sealed record Budget
 
     /// <summary>Reads a share (<c>20%</c>, <c>12.5%</c>) or a count of rows (<c>128</c>).</summary>
     /// <remarks>A bare fraction such as 0.2 is refused: <c>1.0</c> could mean one row or everything.</remarks>
-    /// <exception cref="PolicyFormatException">The text is neither, or it is zero, negative or more than 100%.</exception>
+    /// <exception cref="PolicyFormatException">
+    /// The text is neither, or it is zero, negative or more than 100%.
+    /// </exception>
     public static Budget Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -49,7 +51,10 @@ public sealed record Budget
             : throw new PolicyFormatException($"A budget must be at least 1 row, got '{text}'.");
     }
 
-    /// <summary>Rows per KV head for a prompt of <paramref name="promptTokens"/> tokens; 0 when a share of it rounds to nothing.</summary>
+    /// <summary>
+    /// Rows per KV head for a prompt of <paramref name="promptTokens"/> tokens; 0 when a share of it rounds to
+    /// nothing.
+    /// </summary>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="promptTokens"/> is negative.</exception>
     public int RowsFor(int promptTokens)
     {

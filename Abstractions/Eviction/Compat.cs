@@ -1,6 +1,9 @@
 namespace KvIL.Eviction;
 
-/// <summary>The AdaKV repository's rounding of head budgets, bit for bit; it does not meet its total and serves comparison only.</summary>
+/// <summary>
+/// The AdaKV repository's rounding of head budgets, bit for bit; it does not meet its total and serves comparison
+/// only.
+/// </summary>
 /// <remarks>
 /// FFY0/AdaKV efe4e2e, <c>AdaptiveSnapKVCluster</c>. The product is a float32 because a tensor of integers is multiplied by a
 /// Python number there; a layer of 32 heads was seen to lose 29 rows and to gain 6.

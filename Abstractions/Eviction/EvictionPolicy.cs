@@ -15,10 +15,15 @@ namespace KvIL.Eviction;
 /// </remarks>
 public sealed partial record EvictionPolicy
 {
-    /// <summary>Largest number that any key accepts: more than any context, and sums of a few stay inside 32 bits.</summary>
+    /// <summary>
+    /// Largest number that any key accepts: more than any context, and sums of a few stay inside 32 bits.
+    /// </summary>
     public const int MaxNumber = 1 << 24;
 
-    /// <summary>Largest denominator of <see cref="Floor"/>, six decimals: keeps <see cref="HeadShares.Fits"/> true for 4096 heads.</summary>
+    /// <summary>
+    /// Largest denominator of <see cref="Floor"/>, six decimals: keeps <see cref="HeadShares.Fits"/> true for 4096
+    /// heads.
+    /// </summary>
     public const int MaxFloorDenominator = 1_000_000;
 
     private EvictionPolicy()
@@ -43,7 +48,9 @@ public sealed partial record EvictionPolicy
     /// <summary>Whether rows are ranked by attention scores; else the most recent are kept.</summary>
     public bool UsesScores { get; private init; }
 
-    /// <summary>Last tokens of the prompt, whose queries score and whose rows are always kept: at least 1; 0 without scores.</summary>
+    /// <summary>
+    /// Last tokens of the prompt, whose queries score and whose rows are always kept: at least 1; 0 without scores.
+    /// </summary>
     public int Window { get; private init; }
 
     /// <summary>Odd width of the pooling; 1 is none.</summary>
@@ -58,8 +65,14 @@ public sealed partial record EvictionPolicy
     /// <summary>How a store's rows are split over its heads.</summary>
     public HeadAllocation Heads { get; private init; }
 
-    /// <summary>The uniform share r of <see cref="HeadAllocation.Blend"/> and <see cref="HeadAllocation.Floor"/>, in [0, 1]; else 0.</summary>
-    /// <remarks>r = 0 is pure Ada, r = 1 uniform. The paper's printed formula has the roles the other way round; its code has these.</remarks>
+    /// <summary>
+    /// The uniform share r of <see cref="HeadAllocation.Blend"/> and <see cref="HeadAllocation.Floor"/>, in [0, 1];
+    /// else 0.
+    /// </summary>
+    /// <remarks>
+    /// r = 0 is pure Ada, r = 1 uniform. The paper's printed formula has the roles the other way round; its code
+    /// has these.
+    /// </remarks>
     public Ratio Floor { get; private init; }
 
     /// <summary>How the rows are split over the layers.</summary>
@@ -93,11 +106,16 @@ public enum PoolKind
     /// <summary>The largest; rows beyond the ends do not count.</summary>
     Max,
 
-    /// <summary>The sum over the kernel's width; rows beyond the ends count as zero, and the divisor stays the width.</summary>
+    /// <summary>
+    /// The sum over the kernel's width; rows beyond the ends count as zero, and the divisor stays the width.
+    /// </summary>
     Avg,
 }
 
-/// <summary>Which comes first where several query heads read one KV head. With average pooling and a group mean it makes no difference.</summary>
+/// <summary>
+/// Which comes first where several query heads read one KV head. With average pooling and a group mean it makes no
+/// difference.
+/// </summary>
 public enum PoolOrder
 {
     /// <summary>The group is reduced, then pooled (the AdaKV repository, KVCache-Factory).</summary>

@@ -14,14 +14,18 @@ namespace KvIL.Eviction;
 /// </remarks>
 public static class HeadShares
 {
-    /// <summary>Whether the rules below stay inside 64 bits: H · max n_i · R &lt; 2⁶³, R the denominator of the floor share.</summary>
+    /// <summary>
+    /// Whether the rules below stay inside 64 bits: H · max n_i · R &lt; 2⁶³, R the denominator of the floor share.
+    /// </summary>
     public static bool Fits(long heads, long maxCandidates, long denominator) =>
         maxCandidates == 0 || heads <= long.MaxValue / maxCandidates / denominator;
 
     /// <summary><c>min(n_i, level)</c>: the rows of one head when all are filled to a common level.</summary>
     public static long Filled(long candidates, long level) => candidates < level ? candidates : level;
 
-    /// <summary>The uniform share in whole rows: rows dealt one at a time in rounds, lowest head first, full heads skipped.</summary>
+    /// <summary>
+    /// The uniform share in whole rows: rows dealt one at a time in rounds, lowest head first, full heads skipped.
+    /// </summary>
     /// <remarks>
     /// <code>B_i = n_i ≤ level ? n_i : level + [openBefore &lt; spare]      spare = openRows − open · level &lt; open</code>
     /// Grows with B in every head.
@@ -60,11 +64,17 @@ public static class HeadShares
         remainderI > remainderJ || (remainderI == remainderJ && i < j);
 
     /// <summary>Rows that floor mode reserves for a head: <c>m_i = ⌊r · u_i⌋</c>, r = a/R.</summary>
-    /// <remarks>kvpress's AdaKV, with <c>⌊r · B/H⌋</c> for equal heads. The rest goes to the best remaining rows of all heads.</remarks>
+    /// <remarks>
+    /// kvpress's AdaKV, with <c>⌊r · B/H⌋</c> for equal heads. The rest goes to the best remaining rows of all
+    /// heads.
+    /// </remarks>
     public static long FloorRows(long uniformNumerator, long open, long a, long denominator) =>
         a * uniformNumerator / (open * denominator);
 
-    /// <summary>Rows of a head whose best <paramref name="reserved"/> are promised and <paramref name="above"/> beat the threshold.</summary>
+    /// <summary>
+    /// Rows of a head whose best <paramref name="reserved"/> are promised and <paramref name="above"/> beat the
+    /// threshold.
+    /// </summary>
     /// <remarks><code>max(m_i, g_i)</code> Summed over heads this grows by at most one with each row of the global order.</remarks>
     public static long Claimed(long reserved, long above) => reserved > above ? reserved : above;
 

@@ -112,7 +112,8 @@ public static class LayerBudgets
     /// <param name="beta">β, at least 1.</param>
     /// <param name="layer">l, from 0.</param>
     /// <param name="layers">L, at least 2 where the schedule is not flat.</param>
-    public static int PyramidKvPressCompat(int seqLen, double compressionRatio, int window, int beta, int layer, int layers)
+    public static int PyramidKvPressCompat(
+        int seqLen, double compressionRatio, int window, int beta, int layer, int layers)
     {
         double kept = seqLen * (1 - compressionRatio);
         double low = kept / beta;
@@ -141,7 +142,10 @@ public static class LayerBudgets
         return (int)new Ratio(kept, compressionRatio.Denominator).Floor(seqLen);
     }
 
-    /// <summary>kvpress's <c>int(T * (1 - ratio))</c> in binary doubles, which loses a row for some pairs: 100 and 0.9 give 9.</summary>
+    /// <summary>
+    /// kvpress's <c>int(T * (1 - ratio))</c> in binary doubles, which loses a row for some pairs: 100 and 0.9 give
+    /// 9.
+    /// </summary>
     public static int KeepCountCompat(int seqLen, double compressionRatio) => (int)(seqLen * (1 - compressionRatio));
 
     // x_l as a fraction over β·(L − 1).

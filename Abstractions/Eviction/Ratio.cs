@@ -16,7 +16,9 @@ public readonly record struct Ratio
     private readonly long _denominatorLessOne;
 
     /// <summary>The fraction <paramref name="numerator"/> / <paramref name="denominator"/>, reduced.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The numerator is negative or the denominator is not positive.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// The numerator is negative or the denominator is not positive.
+    /// </exception>
     public Ratio(long numerator, long denominator)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(numerator);
@@ -65,14 +67,17 @@ public readonly record struct Ratio
     /// <exception cref="OverflowException">The result does not fit 64 bits.</exception>
     public long Floor(long n) => checked((long)Divide(n).Quotient);
 
-    /// <summary>The shortest decimal where one of at most 16 digits exists, else <c>numerator/denominator</c>; parses back.</summary>
+    /// <summary>
+    /// The shortest decimal where one of at most 16 digits exists, else <c>numerator/denominator</c>; parses back.
+    /// </summary>
     public override string ToString()
     {
         Int128 power = 1;
         for (int decimals = 0; decimals < MaxDigits; decimals++, power *= 10)
         {
             if (power % Denominator != 0) continue;
-            string digits = (Numerator * (power / Denominator)).ToString(CultureInfo.InvariantCulture).PadLeft(decimals + 1, '0');
+            Int128 scaled = Numerator * (power / Denominator);
+            string digits = scaled.ToString(CultureInfo.InvariantCulture).PadLeft(decimals + 1, '0');
             if (digits.Length > MaxDigits) break;
             return decimals == 0 ? digits : $"{digits[..^decimals]}.{digits[^decimals..]}";
         }

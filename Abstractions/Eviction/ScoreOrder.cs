@@ -28,10 +28,14 @@ public static class ScoreOrder
         return (bits & SignBit) == 0 ? bits | SignBit : ~bits;
     }
 
-    /// <summary>The digit of <paramref name="key"/> whose lowest bit is <paramref name="shift"/> (24, 16, 8 or 0).</summary>
+    /// <summary>
+    /// The digit of <paramref name="key"/> whose lowest bit is <paramref name="shift"/> (24, 16, 8 or 0).
+    /// </summary>
     public static int Digit(uint key, int shift) => (int)(key >> shift) & (Bins - 1);
 
-    /// <summary>Whether <paramref name="key"/> has the digits above <paramref name="shift"/> of <paramref name="prefix"/>.</summary>
+    /// <summary>
+    /// Whether <paramref name="key"/> has the digits above <paramref name="shift"/> of <paramref name="prefix"/>.
+    /// </summary>
     /// <remarks>Two shifts, because a shift by 32 would be a shift by 0.</remarks>
     public static bool MatchesAbove(uint key, uint prefix, int shift) => ((key ^ prefix) >> shift >> DigitBits) == 0;
 }

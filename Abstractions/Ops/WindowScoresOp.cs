@@ -8,19 +8,19 @@ namespace KvIL.Ops;
 /// <remarks>
 /// SnapKV (Li et al. 2024, arXiv:2404.14469), §4; mean over the window as AdaKV and kvpress have it. Query t stands at
 /// position tokens − w + t and sees the rows of positions up to its own; the softmax runs over all of them, rows of the
-/// window included. Same bits at every vector width: each product is one chain of fused multiply-adds in
-/// ascending channel, the softmax sums run in ascending row, the mean in ascending query.
+/// window included.
 /// </remarks>
-/// <param name="Window">F32 <c>[sequences, w, query_heads · head_dim]</c> in ring order (<see cref="RememberQueriesOp"/>).</param>
+/// <param name="Window">F32 <c>[sequences, ring, query_heads · head_dim]</c> in ring order (<see cref="RememberQueriesOp"/>).</param>
 /// <param name="Store">The rows scored.</param>
 /// <param name="Y">F32 <c>[query_heads, len]</c>; entries from a run's length on are 0.</param>
 /// <param name="Sequence">Sequence scored.</param>
 /// <param name="Tokens">Tokens of the sequence seen so far, at least w.</param>
+/// <param name="Queries">w, at least 1, at most the ring.</param>
 /// <param name="Scale">Factor of the logits.</param>
-public sealed record WindowScoresOp(Slot Window, Slot Store, Slot Y, Dim Sequence, Dim Tokens, float Scale)
+public sealed record WindowScoresOp(Slot Window, Slot Store, Slot Y, Dim Sequence, Dim Tokens, Dim Queries, float Scale)
     : Op(Y, Window, Store)
 {
     /// <inheritdoc/>
     public override string Parameters =>
-        string.Create(CultureInfo.InvariantCulture, $"sequence={Sequence}, tokens={Tokens}, scale={Scale:R}");
+        string.Create(CultureInfo.InvariantCulture, $"sequence={Sequence}, tokens={Tokens}, queries={Queries}, scale={Scale:R}");
 }

@@ -8,6 +8,7 @@ namespace KvIL.Plans;
 public sealed class Bindings
 {
     private readonly IBuffer?[] _buffers;
+    private readonly bool[] _isBindable;
     private readonly int[] _symbols;
 
     /// <summary>Empty bindings of <paramref name="plan"/>.</summary>
@@ -17,6 +18,11 @@ public sealed class Bindings
         Plan = plan;
         _buffers = new IBuffer?[plan.Slots.Length];
         _symbols = new int[plan.Symbols.Length];
+        _isBindable = new bool[plan.Slots.Length];
+        foreach (Slot slot in plan.Inputs.Concat(plan.Outputs))
+        {
+            _isBindable[slot.Id] = true;
+        }
     }
 
     /// <summary>The plan that these bindings complete.</summary>
@@ -36,7 +42,7 @@ public sealed class Bindings
         {
             ArgumentNullException.ThrowIfNull(slot);
             ArgumentNullException.ThrowIfNull(value);
-            if (!Plan.Inputs.Contains(slot) && !Plan.Outputs.Contains(slot))
+            if (slot.Id >= Plan.Slots.Length || Plan.Slots[slot.Id] != slot || !_isBindable[slot.Id])
             {
                 throw new ArgumentException($"{slot.Name} is neither an input nor an output of plan {Plan.Name}.", nameof(slot));
             }

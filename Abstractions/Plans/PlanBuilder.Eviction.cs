@@ -8,10 +8,12 @@ public sealed partial class PlanBuilder
 {
     /// <inheritdoc cref="WindowScoresOp"/>
     /// <remarks><paramref name="length"/>: columns of the result: at least the rows of every run of the sequence.</remarks>
-    public Slot WindowScores(Slot window, Slot store, Dim sequence, Dim tokens, Dim length, float scale)
+    public Slot WindowScores(Slot window, Slot store, Dim sequence, Dim tokens, Dim queries, Dim length, float scale)
     {
         int heads = ExpectWindow(window, ExpectStore(store));
-        return Add(new WindowScoresOp(window, store, F32(heads, length), sequence, tokens, scale));
+        Require(
+            queries.Max <= window.Tensor.Shape[1].Max, $"expected at most {window.Tensor.Shape[1]} queries, got {queries.Max}.", nameof(queries));
+        return Add(new WindowScoresOp(window, store, F32(heads, length), sequence, tokens, queries, scale));
     }
 
     /// <inheritdoc cref="RecencyScoresOp"/>

@@ -4,10 +4,15 @@ using KvIL.Eviction;
 namespace KvIL.Conformance.Theory;
 
 /// <summary>Head budgets by definition: full sorts, rows dealt like cards, rationals of unlimited size.</summary>
-/// <remarks><c>scores[i]</c> are head i's candidates in ascending position; heads may differ in length. B counts rows of all heads.</remarks>
+/// <remarks>
+/// <c>scores[i]</c> are head i's candidates in ascending position; heads may differ in length. B counts rows of all
+/// heads.
+/// </remarks>
 public static class Allocation
 {
-    /// <summary>The kept rows first to last: score descending (NaN as −∞, −0 as +0), then head, then position ascending.</summary>
+    /// <summary>
+    /// The kept rows first to last: score descending (NaN as −∞, −0 as +0), then head, then position ascending.
+    /// </summary>
     public static IEnumerable<(int Head, int Position)> Order(float[][] scores) => scores
         .SelectMany((row, head) => row.Select((score, position) => (score, head, position)))
         .OrderByDescending(e => float.IsNaN(e.score) ? double.NegativeInfinity : e.score == 0 ? 0.0 : e.score)
@@ -23,7 +28,9 @@ public static class Allocation
         _ => Floor(scores, total, floor),
     };
 
-    /// <summary>Rows dealt one at a time, in rounds from the lowest head, to every head that still has candidates.</summary>
+    /// <summary>
+    /// Rows dealt one at a time, in rounds from the lowest head, to every head that still has candidates.
+    /// </summary>
     public static int[] Uniform(int[] candidates, long total)
     {
         int[] counts = new int[candidates.Length];
@@ -56,7 +63,8 @@ public static class Allocation
             ((floor.Denominator - floor.Numerator) * f * unit) + (floor.Numerator * uniform[i]))];
         int[] counts = [.. quota.Select(q => (int)(q / one))];
         long spare = Math.Min(total, scores.Sum(s => s.Length)) - counts.Sum();
-        foreach (int i in Enumerable.Range(0, counts.Length).OrderByDescending(i => quota[i] % one).Take((int)spare)) counts[i]++;
+        IEnumerable<int> byRemainder = Enumerable.Range(0, counts.Length).OrderByDescending(i => quota[i] % one);
+        foreach (int i in byRemainder.Take((int)spare)) counts[i]++;
         return counts;
     }
 
@@ -95,7 +103,9 @@ public static class Allocation
         return (shares, unit);
     }
 
-    /// <summary>Kept rows of one run: the protected ones and the <paramref name="keep"/> best candidates, ascending.</summary>
+    /// <summary>
+    /// Kept rows of one run: the protected ones and the <paramref name="keep"/> best candidates, ascending.
+    /// </summary>
     /// <param name="scores">Scores of the whole run.</param>
     /// <param name="begin">First candidate.</param>
     /// <param name="count">Number of candidates.</param>

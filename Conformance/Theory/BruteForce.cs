@@ -5,7 +5,10 @@ namespace KvIL.Conformance.Theory;
 /// <summary>Best keep sets by trying all of them: at most 20 rows in all heads together.</summary>
 public static class BruteForce
 {
-    /// <summary><c>max Σ kept scores</c> over all sets of <paramref name="total"/> rows whose counts per head are <paramref name="allowed"/>.</summary>
+    /// <summary>
+    /// <c>max Σ kept scores</c> over all sets of <paramref name="total"/> rows whose counts per head are
+    /// <paramref name="allowed"/>.
+    /// </summary>
     /// <param name="scores"><c>scores[i][j]</c>.</param>
     /// <param name="total">B.</param>
     /// <param name="allowed">Condition on the number of rows kept per head.</param>

@@ -18,7 +18,9 @@ public static class WindowScores
         return [.. e.Select(x => x / sum)];
     }
 
-    /// <summary><c>a[i, t, ·] = softmax_j( q_i(T − w + t) · k_{i/G}(j) / √d )</c> over the keys <c>j ≤ T − w + t</c>.</summary>
+    /// <summary>
+    /// <c>a[i, t, ·] = softmax_j( q_i(T − w + t) · k_{i/G}(j) / √d )</c> over the keys <c>j ≤ T − w + t</c>.
+    /// </summary>
     public static double[,,] Attention(double[,,] q, double[,,] k, int window)
     {
         (int h, int length, int d) = (q.GetLength(0), q.GetLength(1), q.GetLength(2));
@@ -36,8 +38,12 @@ public static class WindowScores
         return a;
     }
 
-    /// <summary><c>s[i, j] = mean_t a[i, t, j]</c> over the window's queries, for the first <paramref name="n"/> keys.</summary>
-    /// <remarks>Weights are not renormalised after the window's own keys are dropped. SnapKV's sum over t is w times this.</remarks>
+    /// <summary>
+    /// <c>s[i, j] = mean_t a[i, t, j]</c> over the window's queries, for the first <paramref name="n"/> keys.
+    /// </summary>
+    /// <remarks>
+    /// Weights are not renormalised after the window's own keys are dropped. SnapKV's sum over t is w times this.
+    /// </remarks>
     public static double[,] MeanOverWindow(double[,,] a, int n) => Table(
         a.GetLength(0), n, (i, j) => Enumerable.Range(0, a.GetLength(1)).Average(t => a[i, t, j]));
 
@@ -66,7 +72,9 @@ public static class WindowScores
         return kind == PoolKind.Max ? near.Max() : near.Sum() / kernel;
     }
 
-    /// <summary>Scores of one layer as published code has them: mean over the window, then group and pool in either order.</summary>
+    /// <summary>
+    /// Scores of one layer as published code has them: mean over the window, then group and pool in either order.
+    /// </summary>
     public static double[,] Scores(
         double[,,] a, int kvHeads, int kernel, PoolKind kind, PoolOrder order, Func<IEnumerable<double>, double> group)
     {
@@ -76,7 +84,9 @@ public static class WindowScores
             : Group(Pool(mean, kernel, kind), kvHeads, group);
     }
 
-    /// <summary>Scores as the Ada-KV paper's Algorithm 2 prints them: each query pooled, then the mean over the window.</summary>
+    /// <summary>
+    /// Scores as the Ada-KV paper's Algorithm 2 prints them: each query pooled, then the mean over the window.
+    /// </summary>
     public static double[,] PooledThenMean(double[,,] a, int kernel, PoolKind kind)
     {
         (int h, int w, int n) = (a.GetLength(0), a.GetLength(1), a.GetLength(2) - a.GetLength(1));

@@ -47,6 +47,7 @@ public static class EvaluationSet
 
         return items.Count > 0
             ? items
-            : throw new ModelFileException($"{path}: the evaluation set has no items; name a JSONL file with prompts and answers.");
+            : throw new ModelFileException(
+                $"{path}: the evaluation set has no items; name a JSONL file with prompts and answers.");
     }
 }

@@ -49,7 +49,9 @@ public sealed class Checkpoint : IDisposable
     public string? TokenizerPath { get; }
 
     /// <summary>Opens the checkpoint in <paramref name="directory"/>.</summary>
-    /// <exception cref="ModelFileException">It is not a directory, or a file in it is missing, damaged or not supported.</exception>
+    /// <exception cref="ModelFileException">
+    /// It is not a directory, or a file in it is missing, damaged or not supported.
+    /// </exception>
     public static Checkpoint Open(string directory)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
@@ -70,7 +72,8 @@ public sealed class Checkpoint : IDisposable
                 $"{directory}: {Path.GetExtension(directory)} files are not supported yet; "
                 + $"name a directory with config.json and {SingleFile}."),
             _ => new ModelFileException(
-                $"{directory}: expected a directory, found a file; name the directory that holds config.json and {SingleFile}."),
+                $"{directory}: expected a directory, found a file; "
+                + $"name the directory that holds config.json and {SingleFile}."),
         };
     }
 

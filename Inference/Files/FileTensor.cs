@@ -13,7 +13,7 @@ namespace KvIL.Inference.Files;
 public sealed record FileTensor(
     string Name, string StoredType, IReadOnlyList<long> Shape, HostMemory Data, string Path, long FileOffset)
 {
-    /// <summary>The element type, or null for one that KvIL does not compute with; its bytes are readable all the same.</summary>
+    /// <summary>The element type; null for one that KvIL does not compute with, whose bytes are readable all the same.</summary>
     public DType? Type => StoredType switch
     {
         "F32" => DType.F32,

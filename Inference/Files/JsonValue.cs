@@ -34,7 +34,9 @@ internal readonly struct JsonValue
         : _parent;
 
     /// <summary>Reads a whole file.</summary>
-    /// <exception cref="ModelFileException">It cannot be read, is larger than <paramref name="maxBytes"/>, or is not JSON.</exception>
+    /// <exception cref="ModelFileException">
+    /// It cannot be read, is larger than <paramref name="maxBytes"/>, or is not JSON.
+    /// </exception>
     public static JsonValue Load(string path, long maxBytes)
     {
         using MappedFile file = MappedFile.Open(path);
@@ -90,7 +92,8 @@ internal readonly struct JsonValue
     }
 
     /// <summary>The member of that name, which must be there.</summary>
-    public JsonValue Require(string name) => Find(name) ?? throw Error($"the field {ModelFileException.Quote(name)} is missing");
+    public JsonValue Require(string name) =>
+        Find(name) ?? throw Error($"the field {ModelFileException.Quote(name)} is missing");
 
     /// <summary>All members in file order; a name may come twice.</summary>
     public IEnumerable<(string Name, JsonValue Value)> Members()
@@ -139,13 +142,15 @@ internal readonly struct JsonValue
 
     /// <summary>A whole number within the limits.</summary>
     public int Integer(int min, int max) =>
-        _element.ValueKind == JsonValueKind.Number && _element.TryGetInt32(out int value) && value >= min && value <= max
+        _element.ValueKind == JsonValueKind.Number && _element.TryGetInt32(out int value)
+        && value >= min && value <= max
             ? value
             : throw Expected($"a whole number from {min} to {max}");
 
     /// <summary>A finite number within the limits.</summary>
     public double Number(double min, double max) =>
-        _element.ValueKind == JsonValueKind.Number && _element.TryGetDouble(out double value) && value >= min && value <= max
+        _element.ValueKind == JsonValueKind.Number && _element.TryGetDouble(out double value)
+        && value >= min && value <= max
             ? value
             : throw Expected(FormattableString.Invariant($"a number from {min} to {max}"));
 

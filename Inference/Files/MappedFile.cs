@@ -38,7 +38,7 @@ public sealed class MappedFile : IDisposable
     public static MappedFile Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        if (System.IO.Directory.Exists(path))
+        if (Directory.Exists(path))
         {
             throw new ModelFileException($"{path}: expected a file, found a directory; name the file inside it.");
         }
@@ -63,11 +63,13 @@ public sealed class MappedFile : IDisposable
         }
         catch (UnauthorizedAccessException refused)
         {
-            throw new ModelFileException($"{path}: no permission to read the file; change its mode or its owner.", refused);
+            throw new ModelFileException(
+                $"{path}: no permission to read the file; change its mode or its owner.", refused);
         }
         catch (IOException failure) when (failure is not ModelFileException)
         {
-            throw new ModelFileException($"{path}: the file cannot be mapped into memory; check the disk and the path.", failure);
+            throw new ModelFileException(
+                $"{path}: the file cannot be mapped into memory; check the disk and the path.", failure);
         }
     }
 

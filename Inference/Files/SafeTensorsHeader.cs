@@ -40,7 +40,8 @@ internal ref struct SafeTensorsHeader
         catch (Exception failure) when (failure is JsonException or InvalidOperationException)
         {
             throw new ModelFileException(
-                $"{path}: invalid JSON in the header near byte offset {Offset + header._reader.BytesConsumed}; {Advice}.", failure);
+                $"{path}: invalid JSON in the header near byte offset {Offset + header._reader.BytesConsumed}; {Advice}.",
+                failure);
         }
 
         return (header._entries, header._metadata);
@@ -139,7 +140,8 @@ internal ref struct SafeTensorsHeader
         {
             if (_reader.TokenType != JsonTokenType.Number || !_reader.TryGetInt64(out long value) || value < 0)
             {
-                throw Error(where, "something other than a whole number from 0 to 2^63 - 1", Offset + _reader.TokenStartIndex);
+                throw Error(
+                    where, "something other than a whole number from 0 to 2^63 - 1", Offset + _reader.TokenStartIndex);
             }
 
             values.Add(value);
@@ -162,9 +164,18 @@ internal ref struct SafeTensorsHeader
     {
         if (!_reader.Read() || _reader.TokenType != expected)
         {
-            throw Error(where, $"{_reader.TokenType} instead of {expected}", Offset + _reader.TokenStartIndex);
+            throw Error(where, $"{Name(_reader.TokenType)} instead of {Name(expected)}", Offset + _reader.TokenStartIndex);
         }
     }
+
+    private static string Name(JsonTokenType type) => type switch
+    {
+        JsonTokenType.StartObject => "an object",
+        JsonTokenType.StartArray => "an array",
+        JsonTokenType.String => "a string",
+        JsonTokenType.Number => "a number",
+        _ => "another JSON value",
+    };
 
     private readonly ModelFileException Error(string where, string found, long offset) =>
         new($"{_path}: {where}: found {found} at byte offset {offset}; {Advice}.");

@@ -161,7 +161,8 @@ internal sealed class AddedTokens
 
     private static int TrimmedEnd(ReadOnlySpan<byte> text)
     {
-        while (Rune.DecodeLastFromUtf8(text, out Rune rune, out int length) == OperationStatus.Done && Rune.IsWhiteSpace(rune))
+        while (Rune.DecodeLastFromUtf8(text, out Rune rune, out int length) == OperationStatus.Done
+            && Rune.IsWhiteSpace(rune))
         {
             text = text[..^length];
         }
@@ -172,7 +173,8 @@ internal sealed class AddedTokens
     private static int LeadingSpace(ReadOnlySpan<byte> text)
     {
         int start = 0;
-        while (Rune.DecodeFromUtf8(text[start..], out Rune rune, out int length) == OperationStatus.Done && Rune.IsWhiteSpace(rune))
+        while (Rune.DecodeFromUtf8(text[start..], out Rune rune, out int length) == OperationStatus.Done
+            && Rune.IsWhiteSpace(rune))
         {
             start += length;
         }

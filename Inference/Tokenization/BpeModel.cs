@@ -40,7 +40,8 @@ internal sealed class BpeModel
         if (typeName != "BPE")
         {
             throw type!.Value.Error(
-                $"found the tokenizer model {ModelFileException.Quote(typeName)}, supported is 'BPE'", "choose another checkpoint");
+                $"found the tokenizer model {ModelFileException.Quote(typeName)}, supported is 'BPE'",
+                "choose another checkpoint");
         }
 
         RefuseUnlessUnset(model, "dropout", value => value.Number(0, 1) == 0);
@@ -130,7 +131,8 @@ internal sealed class BpeModel
             {
                 if (!ids.ContainsKey(token))
                 {
-                    throw item.Error($"the merge needs the token {ModelFileException.Quote(token)}, which the vocabulary lacks");
+                    throw item.Error(
+                        $"the merge needs the token {ModelFileException.Quote(token)}, which the vocabulary lacks");
                 }
             }
 

@@ -29,7 +29,8 @@ internal static class TokenizerJson
     {
         JsonValue preTokenizer = root.Require("pre_tokenizer");
         return TypeOf(preTokenizer) == "ByteLevel"
-            ? (preTokenizer.Find("add_prefix_space")?.Boolean() ?? true, preTokenizer.Find("use_regex")?.Boolean() ?? true)
+            ? (preTokenizer.Find("add_prefix_space")?.Boolean() ?? true,
+                preTokenizer.Find("use_regex")?.Boolean() ?? true)
             : throw NotSupported(preTokenizer, "a pre-tokenizer", "'ByteLevel'");
     }
 
@@ -49,7 +50,8 @@ internal static class TokenizerJson
                 int?[] prepended = [.. processor.Require("processors").Items().Select(step => ReadPrependedToken(step))];
                 return prepended.Count(id => id is not null) <= 1
                     ? prepended.FirstOrDefault(id => id is not null)
-                    : throw processor.Error("more than one token before the text is not supported", "choose another checkpoint");
+                    : throw processor.Error(
+                        "more than one token before the text is not supported", "choose another checkpoint");
             case "TemplateProcessing":
                 return ReadTemplate(processor);
             default:
@@ -113,6 +115,7 @@ internal static class TokenizerJson
             ? ""
             : $" of {ModelFileException.Quote(string.Join(", ", steps.Value.Items().Select(TypeOf)))}";
         return part.Error(
-            $"found {kind} of type {ModelFileException.Quote(type)}{inner}, supported is {supported}", "choose another checkpoint");
+            $"found {kind} of type {ModelFileException.Quote(type)}{inner}, supported is {supported}",
+            "choose another checkpoint");
     }
 }

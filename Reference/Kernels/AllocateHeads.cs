@@ -4,7 +4,10 @@ using KvIL.Eviction;
 
 namespace KvIL.Reference.Kernels;
 
-/// <summary>Splits a store's rows over its KV heads: <c>Σ counts = min(total, Σ n_h)</c> and <c>0 ≤ counts[h] ≤ n_h</c>, always.</summary>
+/// <summary>
+/// Splits a store's rows over its KV heads: <c>Σ counts = min(total, Σ n_h)</c> and <c>0 ≤ counts[h] ≤ n_h</c>,
+/// always.
+/// </summary>
 /// <remarks>
 /// Ada-KV (arXiv:2407.11550), Algorithms 1 and 2, under the order (score descending, head ascending, position ascending); the
 /// integer rules are <see cref="HeadShares"/>. Linear in the candidates (four passes), plus O(H²) for a blend's remainders.
@@ -18,7 +21,9 @@ internal static class AllocateHeads
     /// <param name="scores">Candidates of <c>heads</c> heads.</param>
     /// <param name="total">B, rows of all heads together, at least 0.</param>
     /// <param name="mode">The rule.</param>
-    /// <param name="floor">r of <see cref="HeadAllocation.Blend"/> and <see cref="HeadAllocation.Floor"/>, in [0, 1]; else unused.</param>
+    /// <param name="floor">
+    /// r of <see cref="HeadAllocation.Blend"/> and <see cref="HeadAllocation.Floor"/>, in [0, 1]; else unused.
+    /// </param>
     /// <param name="counts">Out: I32 <c>[heads]</c>.</param>
     /// <param name="scratch">At least <see cref="ScratchLength"/> ints; contents do not matter.</param>
     public static void Run(
@@ -77,7 +82,12 @@ internal static class AllocateHeads
 
     // B_h = rows of head h among the globally best, its best `reserved` rows counted first.
     private static void Adaptive(
-        CandidateScores scores, ReadOnlySpan<int> reserved, long total, Span<int> above, Span<int> counts, Span<int> histogram)
+        CandidateScores scores,
+        ReadOnlySpan<int> reserved,
+        long total,
+        Span<int> above,
+        Span<int> counts,
+        Span<int> histogram)
     {
         ScoreThreshold.Find(scores, reserved, total, above, histogram);
         long remaining = total;

@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace KvIL.Reference.Kernels;
 
-/// <summary>The scores of the rows that may be dropped, per KV head: <c>scores[h, begins[h] .. begins[h] + counts[h]]</c>.</summary>
+/// <summary>
+/// The scores of the rows that may be dropped, per KV head: <c>scores[h, begins[h] .. begins[h] + counts[h]]</c>.
+/// </summary>
 /// <remarks>Protected rows (sinks before the range, the window after it) are simply not in it.</remarks>
 /// <param name="scores">F32 <c>[heads, stride]</c>; higher is kept, NaN orders as −∞.</param>
 /// <param name="stride">Scores from one head to the next.</param>

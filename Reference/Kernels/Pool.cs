@@ -4,7 +4,9 @@ using System.Runtime.Intrinsics;
 
 namespace KvIL.Reference.Kernels;
 
-/// <summary>Combines each score of one row with its neighbours: an odd kernel k, stride 1, as many results as scores.</summary>
+/// <summary>
+/// Combines each score of one row with its neighbours: an odd kernel k, stride 1, as many results as scores.
+/// </summary>
 /// <remarks>
 /// <code>
 /// max:  y[j] = max { x[j + o] : |o| ≤ ⌊k/2⌋, 0 ≤ j + o &lt; n }              rows beyond the ends do not count (−∞)

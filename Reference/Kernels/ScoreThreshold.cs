@@ -15,8 +15,12 @@ internal static class ScoreThreshold
     /// <param name="reserved">Rows promised to each head, in sum at most <paramref name="total"/>.</param>
     /// <param name="total">Rows to give away.</param>
     /// <param name="above">Out: rows of each head with a key above τ.</param>
-    /// <param name="histogram">Scratch, <c>[heads, <see cref="ScoreOrder.Bins"/>]</c>; out: its first <c>heads</c> entries are the rows at τ.</param>
-    public static uint Find(CandidateScores scores, ReadOnlySpan<int> reserved, long total, Span<int> above, Span<int> histogram)
+    /// <param name="histogram">
+    /// Scratch, <c>[heads, <see cref="ScoreOrder.Bins"/>]</c>; out: its first <c>heads</c> entries are the rows at
+    /// τ.
+    /// </param>
+    public static uint Find(
+        CandidateScores scores, ReadOnlySpan<int> reserved, long total, Span<int> above, Span<int> histogram)
     {
         int heads = scores.Heads;
         uint threshold = 0;
@@ -48,7 +52,8 @@ internal static class ScoreThreshold
     }
 
     // Rows of larger digits are above the threshold for good; rows of the digit returned are looked at in the next pass.
-    private static int LargestSufficientDigit(ReadOnlySpan<int> reserved, long total, Span<int> above, ReadOnlySpan<int> histogram)
+    private static int LargestSufficientDigit(
+        ReadOnlySpan<int> reserved, long total, Span<int> above, ReadOnlySpan<int> histogram)
     {
         for (int digit = ScoreOrder.Bins - 1; digit > 0; digit--)
         {

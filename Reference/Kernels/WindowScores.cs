@@ -16,7 +16,7 @@ namespace KvIL.Reference.Kernels;
 /// </remarks>
 internal sealed unsafe class WindowScoresStep(WindowScoresOp op) : Step
 {
-    private readonly int _window = op.Window.Tensor.Shape[1].Max;
+    private readonly int _ring = op.Window.Tensor.Shape[1].Max;
     private readonly int _queryHeads = op.Y.Tensor.Shape[0].Max;
     private readonly int _maxLength = op.Y.Tensor.Shape[1].Max;
     private readonly int _headDim = op.Store.Store.HeadDim;
@@ -28,16 +28,16 @@ internal sealed unsafe class WindowScoresStep(WindowScoresOp op) : Step
     public override void Run(Frame f)
     {
         int length = f.Value(op.Y.Tensor.Shape[1]);
-        float* window = f.F32(op.Window) + ((long)f.Value(op.Sequence) * _window * _queryHeads * _headDim);
+        float* window = f.F32(op.Window) + ((long)f.Value(op.Sequence) * _ring * _queryHeads * _headDim);
         Heads job = new(
-            f.Store(op.Store), window, f.F32(op.Y), (float*)f.Scratch, FloatsPerWorker, length, _window, _queryHeads,
+            f.Store(op.Store), window, f.F32(op.Y), (float*)f.Scratch, FloatsPerWorker, length, f.Value(op.Queries), _ring, _queryHeads,
             f.Value(op.Sequence), f.Value(op.Tokens), op.Scale);
         f.Workers.Run(job, _queryHeads);
     }
 
     // One item: a query head.
     private readonly struct Heads(
-        HostStore store, float* window, float* y, float* scratch, long floatsPerWorker, int length, int w, int queryHeads,
+        HostStore store, float* window, float* y, float* scratch, long floatsPerWorker, int length, int w, int ring, int queryHeads,
         int sequence, int tokens, float scale) : IJob
     {
         public void Run(int index, int worker)
@@ -72,7 +72,7 @@ internal sealed unsafe class WindowScoresStep(WindowScoresOp op) : Step
             float* widened = panel + (d * Tile.Width);
             for (int lane = 0; lane < Tile.Width; lane++)
             {
-                int slot = (tokens - w + first + lane) % w; // ring order: the query of position p lies at p mod w
+                int slot = (tokens - w + first + lane) % ring; // the query of position p lies at p mod ring
                 if (lane < lanes)
                 {
                     Panel.PackLane(window + ((((long)slot * queryHeads) + queryHead) * d), lane, d, panel);

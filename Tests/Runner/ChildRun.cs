@@ -9,6 +9,8 @@ internal sealed class ChildRun(string path)
 
     public string Name => Path.GetFileNameWithoutExtension(path);
 
+    public bool IsRunning => _process is not null;
+
     /// <summary>The child's counts. A child that crashed or did not count is one failure.</summary>
     public Counts Run(Arguments arguments)
     {

@@ -2,7 +2,7 @@ using Xunit.Abstractions;
 
 namespace KvIL.Tests.Runner;
 
-/// <summary>Options for xunit; what is not set has xunit's default (all cores, collections in parallel).</summary>
+/// <summary>Options for xunit; its default is test collections in parallel on all cores.</summary>
 internal sealed class FrameworkOptions : ITestFrameworkDiscoveryOptions, ITestFrameworkExecutionOptions
 {
     private readonly Dictionary<string, object?> _values = [];

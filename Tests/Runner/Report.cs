@@ -49,7 +49,8 @@ internal sealed class Report : LongLivedMarshalByRefObject, IMessageSink
                 break;
             case ITestSkipped skipped:
                 Counts += new Counts(0, 0, 1);
-                Console.WriteLine($"skipped: {skipped.Test.DisplayName}: {skipped.Reason.ReplaceLineEndings(" ")}");
+                string reason = skipped.Reason.ReplaceLineEndings(" ");
+                Console.WriteLine($"skipped: {skipped.Test.DisplayName}: {reason}");
                 break;
             case ITestFailed failed:
                 Fail(failed.Test.DisplayName, failed, failed.Output);
@@ -63,7 +64,8 @@ internal sealed class Report : LongLivedMarshalByRefObject, IMessageSink
                 OnTestFinished();
                 break;
             case ITestClassFinished finished:
-                Console.WriteLine($"{finished.TestClass.Class.Name}: {finished.TestsRun} in {finished.ExecutionTime:0.0} s");
+                string name = finished.TestClass.Class.Name;
+                Console.WriteLine($"{name}: {finished.TestsRun} in {finished.ExecutionTime:0.0} s");
                 break;
             case IDiagnosticMessage diagnostic: // a test left out for its duplicate name, say
                 Console.WriteLine($"note: {diagnostic.Message}");

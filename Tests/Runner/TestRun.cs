@@ -6,8 +6,8 @@ using Xunit.Sdk;
 namespace KvIL.Tests.Runner;
 
 /// <summary>
-/// Runs the xunit tests of an assembly in this process, then those of other assemblies in theirs. The last line
-/// of the output is the count of all.
+/// Runs the xunit tests of an assembly in this process, then those of other assemblies in theirs. The last
+/// line of the output is the count of all.
 /// </summary>
 public sealed class TestRun
 {
@@ -28,8 +28,8 @@ public sealed class TestRun
     }
 
     /// <summary>
-    /// Ends the process, lest a thread that a test left behind keeps it alive: with 0 when nothing failed, 1 when
-    /// something did, 2 for bad arguments, 3 for a hang, 128 + n for signal n.
+    /// Ends the process, lest a thread that a test left behind keeps it alive: with 0 when nothing failed, 1
+    /// when something did, 2 for bad arguments, 3 for a hang, 128 + n for signal n.
     /// </summary>
     public static void RunAndExit(string[] args, Assembly assembly)
     {
@@ -106,7 +106,9 @@ public sealed class TestRun
 
     private void Stop(string why, int exitCode)
     {
-        Console.Error.WriteLine($"{why}; running: {string.Join(", ", _report.Running)}");
+        IEnumerable<string> running =
+            [.. _report.Running, .. _children.Where(child => child.IsRunning).Select(child => child.Name)];
+        Console.Error.WriteLine($"{why}; running: {string.Join(", ", running)}");
         foreach (ChildRun child in _children)
             child.Kill();
         Environment.Exit(exitCode);

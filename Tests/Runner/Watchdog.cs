@@ -1,6 +1,6 @@
 namespace KvIL.Tests.Runner;
 
-/// <summary>Ends the process when no test has finished for a long time, so that a hang is an error with a name.</summary>
+/// <summary>Acts when no test has finished for a long time, so that a hang is an error with a name.</summary>
 internal sealed class Watchdog : IDisposable
 {
     private readonly TimeSpan _limit;
@@ -14,7 +14,8 @@ internal sealed class Watchdog : IDisposable
 
     /// <summary>Ten minutes, or KVIL_TEST_WATCHDOG_SECONDS.</summary>
     public static TimeSpan Limit =>
-        double.TryParse(Environment.GetEnvironmentVariable("KVIL_TEST_WATCHDOG_SECONDS"), out double seconds) && seconds > 0
+        double.TryParse(Environment.GetEnvironmentVariable("KVIL_TEST_WATCHDOG_SECONDS"), out double seconds)
+            && seconds > 0
             ? TimeSpan.FromSeconds(seconds)
             : TimeSpan.FromMinutes(10);
 

@@ -1,0 +1,77 @@
+using KvIL.Backends;
+using KvIL.Inference.Files;
+using KvIL.Inference.Tokenization;
+using KvIL.Sharing;
+using KvIL.Tensors;
+
+namespace KvIL.Inference.Models;
+
+/// <summary>A checkpoint on a backend: weights imported, tokenizer read, ready to compile.</summary>
+public sealed class Model : IDisposable
+{
+    private readonly Checkpoint _checkpoint;
+    private readonly Dictionary<string, IBuffer> _buffers = [];
+
+    private Model(Checkpoint checkpoint, IBackend backend, SharingMap? map)
+    {
+        (_checkpoint, Backend) = (checkpoint, backend);
+        Transformer = new(checkpoint, map);
+        foreach ((string name, TensorSpec spec) in Transformer.Weights)
+        {
+            _buffers[name] = backend.Import(spec, checkpoint.Tensors[name].Data);
+        }
+
+        if (checkpoint.TokenizerPath is string path)
+        {
+            Tokenizer = ByteLevelBpeTokenizer.Load(path);
+            Tokenizers.EnsureFits(Tokenizer, Config.VocabSize, path);
+        }
+    }
+
+    /// <summary>The device that computes.</summary>
+    public IBackend Backend { get; }
+
+    /// <summary>The architecture as plans.</summary>
+    public Transformer Transformer { get; }
+
+    /// <summary>The model's shape.</summary>
+    public ModelConfig Config => Transformer.Config;
+
+    /// <summary>Weights by name.</summary>
+    public IReadOnlyDictionary<string, IBuffer> Weights => _buffers;
+
+    /// <summary>The tokenizer, or null where the checkpoint has none.</summary>
+    public ITokenizer? Tokenizer { get; }
+
+    /// <summary>Tokens that end a text.</summary>
+    public IReadOnlyList<int> EosIds => Config.EosTokenIds.Count > 0 ? Config.EosTokenIds : Tokenizer?.EosIds ?? [];
+
+    /// <summary>Opens the checkpoint in <paramref name="directory"/> on <paramref name="backend"/>, which must outlive the model.</summary>
+    /// <exception cref="ModelFileException">The checkpoint is missing, damaged or not supported.</exception>
+    public static Model Open(string directory, IBackend backend, SharingMap? map = null)
+    {
+        ArgumentNullException.ThrowIfNull(backend);
+        Checkpoint checkpoint = Checkpoint.Open(directory);
+        try
+        {
+            return new(checkpoint, backend, map);
+        }
+        catch
+        {
+            checkpoint.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (IBuffer buffer in _buffers.Values)
+        {
+            buffer.Dispose();
+        }
+
+        _buffers.Clear();
+        _checkpoint.Dispose();
+    }
+}

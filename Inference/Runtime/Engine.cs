@@ -1,0 +1,210 @@
+using KvIL.Backends;
+using KvIL.Inference.Models;
+using KvIL.Plans;
+using KvIL.Tensors;
+
+namespace KvIL.Inference.Runtime;
+
+/// <summary>A model compiled for a batch: runs tokens through it against a <see cref="KvCache"/>.</summary>
+/// <remarks>
+/// One pass takes any tokens of any sequences, those of a sequence together and in order: a prompt, a chunk of one, one token
+/// of each sequence. Not safe for concurrent use.
+/// </remarks>
+public sealed partial class Engine : IDisposable
+{
+    private readonly IQueue _queue;
+    private readonly ForwardPass _forward;
+    private readonly IBuffer _tokenBuffer;
+    private readonly IBuffer _positionBuffer;
+    private readonly IBuffer _sequenceBuffer;
+    private readonly IBuffer _rowBuffer;
+    private readonly IBuffer _logitBuffer;
+    private readonly int[] _positions;
+    private readonly int[] _rows;
+    private readonly float[] _logits;
+
+    /// <summary>Compiles <paramref name="model"/>, which must outlive the engine.</summary>
+    /// <exception cref="RequestException">An option is out of range.</exception>
+    public Engine(Model model, EngineOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(options);
+        (Model, Options) = (model, Validate(model, options));
+        StoreSpec = new(Options.Sequences, model.Config.NumKvHeads, model.Config.HeadDim, Options.RowType, 0);
+        WindowSpec = Options.Window == 0 ? null
+            : new(DType.F32, Options.Sequences, Options.Window, model.Config.NumQueryHeads * model.Config.HeadDim);
+        IBackend backend = model.Backend;
+        _queue = backend.CreateQueue();
+        _forward = new(this);
+        _tokenBuffer = backend.Allocate(new(DType.I32, Options.Chunk), MemoryKind.Activations);
+        _positionBuffer = backend.Allocate(new(DType.I32, Options.Chunk), MemoryKind.Activations);
+        _sequenceBuffer = backend.Allocate(new(DType.I32, Options.Chunk), MemoryKind.Activations);
+        _rowBuffer = backend.Allocate(new(DType.I32, Options.MaxLogitRows), MemoryKind.Activations);
+        _logitBuffer = backend.Allocate(new(DType.F32, Options.MaxLogitRows, model.Config.VocabSize), MemoryKind.Activations);
+        _positions = new int[Options.Chunk];
+        _rows = new int[Options.MaxLogitRows];
+        _logits = new float[(long)Options.MaxLogitRows * model.Config.VocabSize];
+        _forward.Bind(_tokenBuffer, _positionBuffer, _sequenceBuffer, _rowBuffer, _logitBuffer);
+    }
+
+    /// <summary>The model.</summary>
+    public Model Model { get; }
+
+    /// <summary>What the engine is compiled for; MaxTokens is resolved.</summary>
+    public EngineOptions Options { get; }
+
+    /// <summary>The plan of a pass.</summary>
+    public Plan ForwardPlan => _forward.Plan;
+
+    /// <summary>Spec of every store, rows left open.</summary>
+    internal StoreSpec StoreSpec { get; }
+
+    /// <summary>Spec of the remembered queries of one layer; null when none are remembered.</summary>
+    internal TensorSpec? WindowSpec { get; }
+
+    /// <summary>Bytes of scratch of a pass, and of the buffers for its tokens and logits.</summary>
+    public long ScratchBytes => _forward.ScratchBytes + _logitBuffer.Spec.SizeBytes + (3 * _tokenBuffer.Spec.SizeBytes) + _rowBuffer.Spec.SizeBytes;
+
+    internal IQueue Queue => _queue;
+
+    /// <summary>An empty cache.</summary>
+    public KvCache CreateCache() => new(this);
+
+    /// <summary>Logits of the <paramref name="row"/>th row asked for in the last call.</summary>
+    public ReadOnlySpan<float> Logits(int row) => _logits.AsSpan(row * Model.Config.VocabSize, Model.Config.VocabSize);
+
+    /// <summary>Runs tokens through the model and appends them to the cache.</summary>
+    /// <param name="cache">A cache of this engine.</param>
+    /// <param name="sequences">Sequence of each token; tokens of a sequence stand together.</param>
+    /// <param name="ids">The tokens.</param>
+    /// <param name="logitRows">Indices of the tokens whose logits are wanted, ascending.</param>
+    /// <exception cref="RequestException">A sequence would exceed the engine's token limit.</exception>
+    public void Forward(KvCache cache, ReadOnlySpan<int> sequences, ReadOnlySpan<int> ids, ReadOnlySpan<int> logitRows)
+    {
+        ArgumentNullException.ThrowIfNull(cache);
+        CheckForward(cache, sequences, ids, logitRows);
+        MakeRoom(cache, sequences);
+        int logitsDone = 0;
+        for (int first = 0; first < ids.Length; first += Options.Chunk)
+        {
+            int n = Math.Min(Options.Chunk, ids.Length - first);
+            int wanted = 0;
+            while (logitsDone + wanted < logitRows.Length && logitRows[logitsDone + wanted] < first + n)
+            {
+                _rows[wanted] = logitRows[logitsDone + wanted] - first;
+                wanted++;
+            }
+
+            RunChunk(cache, sequences.Slice(first, n), ids.Slice(first, n), wanted);
+            _queue.Download<float>(
+                _logitBuffer, _logits.AsMemory(logitsDone * Model.Config.VocabSize, wanted * Model.Config.VocabSize));
+            logitsDone += wanted;
+        }
+
+        _queue.Synchronize();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _queue.Dispose();
+        _forward.Dispose();
+        _layerwise?.Dispose();
+        foreach (EvictionExecutable executable in _evictions.Values)
+        {
+            executable.Dispose();
+        }
+
+        foreach (IBuffer buffer in (ReadOnlySpan<IBuffer>)[_tokenBuffer, _positionBuffer, _sequenceBuffer, _rowBuffer, _logitBuffer])
+        {
+            buffer.Dispose();
+        }
+    }
+
+    private static EngineOptions Validate(Model model, EngineOptions options)
+    {
+        int context = model.Config.MaxPositions;
+        int maxTokens = options.MaxTokens == 0 ? context : options.MaxTokens;
+        if (maxTokens > context)
+        {
+            throw new RequestException(
+                $"{maxTokens} tokens are more than the model's context of {context}; shorten the prompt or ask for fewer tokens.");
+        }
+
+        if (options.Chunk < 1 || options.Sequences < 1 || options.MaxLogitRows < 0 || options.Window < 0 || maxTokens < 1)
+        {
+            throw new RequestException("Chunk, sequences and tokens must be at least 1, logit rows and window at least 0.");
+        }
+
+        if (options.RowType is not (DType.F32 or DType.F16))
+        {
+            throw new RequestException($"Cached rows are F16 or F32, got {options.RowType}.");
+        }
+
+        return options with { MaxTokens = maxTokens, Chunk = Math.Max(options.Sequences, Math.Min(options.Chunk, maxTokens * options.Sequences)) };
+    }
+
+    private void CheckForward(KvCache cache, ReadOnlySpan<int> sequences, ReadOnlySpan<int> ids, ReadOnlySpan<int> logitRows)
+    {
+        if (sequences.Length != ids.Length)
+        {
+            throw new ArgumentException($"expected {ids.Length} sequence numbers, got {sequences.Length}.", nameof(sequences));
+        }
+
+        if (logitRows.Length > Options.MaxLogitRows)
+        {
+            throw new ArgumentException($"expected at most {Options.MaxLogitRows} rows of logits, got {logitRows.Length}.", nameof(logitRows));
+        }
+
+        for (int i = 0; i < ids.Length;)
+        {
+            int end = EndOfRun(sequences, i);
+            if (cache.Tokens(sequences[i]) + end - i > Options.MaxTokens)
+            {
+                throw new RequestException(
+                    $"{cache.Tokens(sequences[i]) + end - i} tokens are more than the {Options.MaxTokens} that this run allows; "
+                    + "shorten the prompt or ask for fewer tokens.");
+            }
+
+            i = end;
+        }
+    }
+
+    private void RunChunk(KvCache cache, ReadOnlySpan<int> sequences, ReadOnlySpan<int> ids, int logitRows)
+    {
+        for (int i = 0; i < ids.Length;)
+        {
+            int end = EndOfRun(sequences, i);
+            int sequence = sequences[i];
+            for (int j = i; j < end; j++)
+            {
+                _positions[j] = cache.Tokens(sequence) + j - i;
+            }
+
+            cache.AddTokens(sequence, end - i);
+            for (int store = 0; store < Model.Transformer.Map.NumStores; store++)
+            {
+                cache.AddRows(store, sequence, end - i);
+            }
+
+            i = end;
+        }
+
+        _queue.Upload(ids, _tokenBuffer);
+        _queue.Upload<int>(_positions.AsSpan(0, ids.Length), _positionBuffer);
+        _queue.Upload(sequences, _sequenceBuffer);
+        _queue.Upload<int>(_rows.AsSpan(0, logitRows), _rowBuffer);
+        _forward.Enqueue(_queue, cache, ids.Length, logitRows);
+    }
+
+    private static int EndOfRun(ReadOnlySpan<int> sequences, int first)
+    {
+        int end = first;
+        while (end < sequences.Length && sequences[end] == sequences[first])
+        {
+            end++;
+        }
+
+        return end;
+    }
+}

@@ -1,0 +1,28 @@
+using KvIL.Tensors;
+
+namespace KvIL.Inference.Runtime;
+
+/// <summary>What an engine is compiled for.</summary>
+public sealed record EngineOptions
+{
+    /// <summary>Sequences in a batch.</summary>
+    public int Sequences { get; init; } = 1;
+
+    /// <summary>Most tokens of one pass; longer input is split.</summary>
+    public int Chunk { get; init; } = 512;
+
+    /// <summary>Most tokens of a sequence, prompt and continuation; 0 takes the model's context.</summary>
+    public int MaxTokens { get; init; }
+
+    /// <summary>Element type of cached keys and values: F16 or F32.</summary>
+    public DType RowType { get; init; } = DType.F16;
+
+    /// <summary>Queries remembered per layer and sequence, for policies that score by attention; 0 remembers none.</summary>
+    public int Window { get; init; }
+
+    /// <summary>Most rows of logits that one call gives.</summary>
+    public int MaxLogitRows { get; init; } = 1;
+
+    /// <summary>Whether evictions also compute their loss and its bounds.</summary>
+    public bool MeasureLoss { get; init; }
+}

@@ -1,0 +1,149 @@
+using KvIL.Backends;
+using KvIL.Eviction;
+using KvIL.Tensors;
+
+namespace KvIL.Inference.Runtime;
+
+/// <summary>The caches of a batch of sequences: one ragged store for each store of the sharing map, the last queries of each layer, and what the host knows of both.</summary>
+/// <remarks>
+/// The host knows totals: tokens seen, rows held over all heads, free rows of each head. How rows are divided among heads
+/// is device data that it never reads. The next position of a sequence is the number of its tokens seen, whatever was evicted.
+/// </remarks>
+public sealed class KvCache : IDisposable
+{
+    private readonly Engine _engine;
+    private readonly IStore?[] _stores;
+    private readonly IBuffer[] _windows;
+    private readonly int[] _tokens;
+    private readonly Occupancy[,] _occupancy; // [store, sequence]
+
+    internal KvCache(Engine engine)
+    {
+        _engine = engine;
+        int sequences = engine.Options.Sequences;
+        _stores = new IStore?[engine.Model.Transformer.Map.NumStores];
+        _tokens = new int[sequences];
+        _occupancy = new Occupancy[_stores.Length, sequences];
+        Policies = new EvictionPolicy[sequences];
+        Array.Fill(Policies, EvictionPolicy.Full);
+        _windows = engine.WindowSpec is TensorSpec spec
+            ? [.. Enumerable.Range(0, engine.Model.Config.NumLayers).Select(_ => engine.Model.Backend.Allocate(spec, MemoryKind.Cache))]
+            : [];
+    }
+
+    /// <summary>Bytes of keys, values, positions, run tables and remembered queries, by the formulas of their specs.</summary>
+    public long SizeBytes => _stores.Sum(store => store?.Spec.SizeBytes ?? 0) + _windows.Sum(window => window.Spec.SizeBytes);
+
+    /// <summary>Bytes of the rows held, without free capacity.</summary>
+    public long RowBytes
+    {
+        get
+        {
+            long rows = 0;
+            foreach (Occupancy occupancy in _occupancy)
+            {
+                rows += occupancy.Rows;
+            }
+
+            return rows * _engine.StoreSpec.RowBytes;
+        }
+    }
+
+    /// <summary>Policy of each sequence, applied again whenever its free rows run out.</summary>
+    internal EvictionPolicy[] Policies { get; }
+
+    /// <summary>The last queries, by layer; empty when none are remembered.</summary>
+    internal ReadOnlySpan<IBuffer> Windows => _windows;
+
+    /// <summary>Tokens of <paramref name="sequence"/> seen so far: its next position.</summary>
+    public int Tokens(int sequence) => _tokens[sequence];
+
+    /// <summary>Rows that <paramref name="store"/> holds of <paramref name="sequence"/>, over all heads.</summary>
+    public long Rows(int store, int sequence) => _occupancy[store, sequence].Rows;
+
+    /// <summary>The device store; allocated at the first reservation.</summary>
+    public IStore Store(int store) =>
+        _stores[store] ?? throw new InvalidOperationException($"store {store} holds nothing yet.");
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (IStore? store in _stores)
+        {
+            store?.Dispose();
+        }
+
+        foreach (IBuffer window in _windows)
+        {
+            window.Dispose();
+        }
+    }
+
+    internal ref Occupancy At(int store, int sequence) => ref _occupancy[store, sequence];
+
+    internal bool IsAllocated(int store) => _stores[store] is not null;
+
+    internal void AddTokens(int sequence, int count) => _tokens[sequence] += count;
+
+    internal void SetTokens(int sequence, int count) => _tokens[sequence] = count;
+
+    internal void AddRows(int store, int sequence, int perHead)
+    {
+        ref Occupancy occupancy = ref _occupancy[store, sequence];
+        occupancy.Rows += (long)perHead * _engine.StoreSpec.NumKvHeads;
+        occupancy.Free -= perHead;
+        occupancy.LongestRun += perHead;
+    }
+
+    /// <summary>Rows of the pool when one sequence takes <paramref name="rows"/> and the others what they have.</summary>
+    internal long PoolRows(int store, int sequence, long rows)
+    {
+        for (int other = 0; other < _tokens.Length; other++)
+        {
+            Occupancy occupancy = _occupancy[store, other];
+            rows += other == sequence ? 0 : occupancy.Rows + ((long)occupancy.Free * _engine.StoreSpec.NumKvHeads);
+        }
+
+        return rows;
+    }
+
+    /// <summary>Whether no sequence holds a row of the store.</summary>
+    internal bool IsEmpty(int store)
+    {
+        for (int sequence = 0; sequence < _tokens.Length; sequence++)
+        {
+            if (_occupancy[store, sequence].Rows > 0)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Puts another store in place of the present one, which is freed.</summary>
+    internal void Replace(int store, IStore next)
+    {
+        _stores[store]?.Dispose();
+        _stores[store] = next;
+    }
+
+    /// <summary>What the host knows of one sequence in one store.</summary>
+    internal struct Occupancy
+    {
+        /// <summary>Rows held, over all heads.</summary>
+        public long Rows;
+
+        /// <summary>Rows that every head can still take.</summary>
+        public int Free;
+
+        /// <summary>No head holds more rows than this.</summary>
+        public int LongestRun;
+
+        /// <summary>Rows per head, on average, to which the sequence is cut when its free rows run out.</summary>
+        public int Kept;
+
+        /// <summary>Free rows that such a cut leaves.</summary>
+        public int Slack;
+    }
+}

@@ -1,0 +1,58 @@
+using KvIL.Eviction;
+using KvIL.Tensors;
+
+namespace KvIL.Inference.Runtime;
+
+/// <summary>Bytes that a run will need, known before anything of the cache is allocated.</summary>
+/// <param name="Weights">Weights as stored.</param>
+/// <param name="KvPeak">Most bytes of cache held at once.</param>
+/// <param name="KvFull">Bytes of a cache that keeps everything.</param>
+/// <param name="Working">Scratch of the passes, and the hidden states of a prompt that goes layer by layer.</param>
+public sealed record MemoryNeed(long Weights, long KvPeak, long KvFull, long Working)
+{
+    /// <summary>All bytes of the run.</summary>
+    public long Total => Weights + KvPeak + Working;
+
+    /// <summary>The need of one sequence under a policy.</summary>
+    /// <param name="engine">The engine, compiled.</param>
+    /// <param name="policy">What is kept.</param>
+    /// <param name="promptTokens">Tokens of the prompt.</param>
+    /// <param name="newTokens">Most tokens after it.</param>
+    public static MemoryNeed Of(Engine engine, EvictionPolicy policy, int promptTokens, int newTokens)
+    {
+        ArgumentNullException.ThrowIfNull(engine);
+        ArgumentNullException.ThrowIfNull(policy);
+        int stores = engine.Model.Transformer.Map.NumStores;
+        long Bytes(long rowsPerHead) => (engine.StoreSpec with { Rows = rowsPerHead * engine.StoreSpec.NumKvHeads }).SizeBytes;
+
+        long windows = (engine.WindowSpec?.SizeBytes ?? 0) * engine.Model.Config.NumLayers;
+        long full = (stores * Bytes(promptTokens + newTokens)) + windows;
+        int[] rows = StoreRows.Of(policy, promptTokens, stores);
+        long peak = full;
+        long working = engine.ScratchBytes;
+        if (rows.Min() < promptTokens)
+        {
+            // Layer by layer: every store cut but one, which is full while its cut copy is written.
+            long slack = Math.Max(1, Math.Min(policy.Slack, newTokens));
+            long[] kept = [.. rows.Select(r => Bytes(r + (r < promptTokens ? slack : newTokens)))];
+            peak = windows + kept.Sum() + Bytes(promptTokens);
+            working += promptTokens * DType.F32.SizeBytes((2L * engine.Model.Config.HiddenSize) + engine.Model.Config.HeadDim + 3);
+        }
+
+        return new(engine.Model.Weights.Values.Sum(weight => weight.Spec.SizeBytes), peak, full, working);
+    }
+
+    /// <summary>Refuses a need above the limit, or above what the machine has.</summary>
+    /// <exception cref="RequestException">It is above.</exception>
+    public void Check(long? limit)
+    {
+        long available = limit ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (Total > available)
+        {
+            string whose = limit is null ? "this machine has" : "the memory limit allows";
+            throw new RequestException(
+                $"The run needs {Total:N0} bytes ({Weights:N0} of weights, {KvPeak:N0} of cache, {Working:N0} of scratch), {whose} {available:N0}; "
+                + "use a smaller budget, fewer tokens or a smaller model.");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+using System.Diagnostics;
+using KvIL.Backends;
+using KvIL.Inference;
+using KvIL.Inference.Files;
+using KvIL.Inference.Generation;
+using KvIL.Inference.Models;
+
+namespace KvIL;
+
+/// <summary>A language model on a device: give it a prompt, read text, with the cache held to a budget.</summary>
+/// <remarks>
+/// <code>
+/// using var model = LanguageModel.Open("path/to/model", Device.Auto);
+/// var policy = EvictionPolicy.Parse("ada-snapkv:budget=20%,window=32,floor=0.2");
+/// await foreach (var piece in model.GenerateAsync("Once upon a time", new() { Eviction = policy, MaxTokens = 200 }))
+///     Console.Write(piece.Text);
+/// </code>
+/// One generation at a time.
+/// </remarks>
+public sealed class LanguageModel : IDisposable
+{
+    private LanguageModel(Model model, TimeSpan loadTime) => (Model, LoadTime) = (model, loadTime);
+
+    /// <summary>The checkpoint on its backend, for uses beyond text.</summary>
+    public Model Model { get; }
+
+    /// <summary>Time that opening took.</summary>
+    public TimeSpan LoadTime { get; }
+
+    /// <summary>Opens the model in <paramref name="path"/> on <paramref name="device"/>.</summary>
+    /// <exception cref="ModelFileException">The model is missing, damaged or not supported.</exception>
+    public static LanguageModel Open(string path, Device? device = null)
+    {
+        Stopwatch clock = Stopwatch.StartNew();
+        IBackend backend = (device ?? Device.Auto).CreateBackend();
+        try
+        {
+            return new(Model.Open(path, backend), clock.Elapsed);
+        }
+        catch
+        {
+            backend.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The continuation of a prompt: enumerate it or await it.</summary>
+    /// <exception cref="RequestException">The model has no tokenizer, or an option is out of range.</exception>
+    public Generation Generate(string prompt, GenerationOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(prompt);
+        int[] ids = Model.Tokenizer?.Encode(prompt)
+            ?? throw new RequestException("The model has no tokenizer.json, so text cannot be read; add one to its directory.");
+        return Generate(ids, options);
+    }
+
+    /// <summary>The continuation of a prompt given as token ids.</summary>
+    /// <exception cref="RequestException">An option is out of range.</exception>
+    public Generation Generate(ReadOnlySpan<int> prompt, GenerationOptions? options = null) => new(Model, prompt, options ?? new());
+
+    /// <summary>The continuation of a prompt, piece by piece, off the calling thread.</summary>
+    /// <exception cref="RequestException">The model has no tokenizer, or an option is out of range.</exception>
+    public IAsyncEnumerable<TextPiece> GenerateAsync(string prompt, GenerationOptions? options = null) => Generate(prompt, options);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        IBackend backend = Model.Backend;
+        Model.Dispose();
+        backend.Dispose();
+    }
+}

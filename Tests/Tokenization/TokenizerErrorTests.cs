@@ -1,0 +1,82 @@
+using System.Text.Json.Nodes;
+using KvIL.Inference.Tokenization;
+using KvIL.Tests.Files;
+using Xunit;
+
+namespace KvIL.Tests.Tokenization;
+
+public sealed class TokenizerErrorTests : IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+
+    public void Dispose() => _directory.Dispose();
+
+    [Theory]
+    [InlineData("model.type", "\"WordPiece\"", "'model.type': found the tokenizer model 'WordPiece', supported is 'BPE'")]
+    [InlineData("model.type", "\"Unigram\"", "found the tokenizer model 'Unigram'")]
+    [InlineData("model.dropout", "0.1", "'model.dropout': this feature of BPE tokenizers is not supported")]
+    [InlineData("model.byte_fallback", "true", "'model.byte_fallback': this feature")]
+    [InlineData("model.end_of_word_suffix", "\"</w>\"", "'model.end_of_word_suffix': this feature")]
+    [InlineData("model.continuing_subword_prefix", "\"##\"", "'model.continuing_subword_prefix': this feature")]
+    [InlineData("model.vocab", "{}", "'model.vocab': the vocabulary is empty")]
+    [InlineData("model.vocab", "[]", "'model.vocab': expected an object, got an array")]
+    [InlineData("model.vocab", """{"a":-1}""", "'model.vocab.a': expected a whole number from 0 to 16777215, got '-1'")]
+    [InlineData("model.vocab", """{"a":16777216}""", "'model.vocab.a': expected")]
+    [InlineData("model.vocab", """{"a":1.5}""", "'model.vocab.a': expected")]
+    [InlineData("model.vocab", """{"a":1,"b":1}""", "'model.vocab.b': the id 1 belongs to another token too")]
+    [InlineData("model.merges", """["a"]""", @"'model.merges\[0\]': expected two tokens, got the string 'a'")]
+    [InlineData("model.merges", """["a b c"]""", "expected two tokens, got the string 'a b c'")]
+    [InlineData("model.merges", """[["a"]]""", "expected two tokens, got an array")]
+    [InlineData("model.merges", "[7]", @"'model.merges\[0\]': expected a string, got '7'")]
+    [InlineData("model.merges", """["a z"]""", "the merge needs the token 'az', which the vocabulary lacks")]
+    [InlineData("model.merges", "{}", "'model.merges': expected an array, got an object")]
+    [InlineData("normalizer", """{"type":"NFC"}""", "found a normalizer of type 'NFC', supported is none")]
+    [InlineData("pre_tokenizer", "null", "the field 'pre_tokenizer' is missing")]
+    [InlineData("pre_tokenizer", """{"type":"Metaspace"}""", "found a pre-tokenizer of type 'Metaspace', supported is 'ByteLevel'")]
+    [InlineData("decoder", """{"type":"WordPiece"}""", "found a decoder of type 'WordPiece'")]
+    [InlineData("post_processor", """{"type":"BertProcessing"}""", "found a post-processor of type 'BertProcessing'")]
+    [InlineData("post_processor", """{"type":"TemplateProcessing","single":[]}""", "'post_processor.single': only a template of at most one token and then the text")]
+    [InlineData("post_processor", """{"type":"TemplateProcessing","single":[{"Sequence":{"id":"A"}},{"SpecialToken":{"id":"x"}}]}""", "only a template")]
+    [InlineData("post_processor", """{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"x"}},{"Sequence":{"id":"A"}}],"special_tokens":{"x":{"ids":[999]}}}""", "'post_processor': the tokenizer has no token of id 999")]
+    [InlineData("added_tokens", """[{"id":97,"content":"zz"}]""", "the added token 'zz' is empty, repeated, or its id 97 is not its own")]
+    [InlineData("added_tokens", """[{"id":98,"content":"a"}]""", "the added token 'a' is empty, repeated, or its id 98 is not its own")]
+    [InlineData("added_tokens", """[{"id":300,"content":""}]""", "the added token '' is empty")]
+    [InlineData("added_tokens", """[{"id":300,"content":"xx","single_word":true}]""", "whole words only is not supported")]
+    [InlineData("added_tokens", """[{"id":300}]""", @"'added_tokens\[0\]': the field 'content' is missing")]
+    public void A_bad_part_is_refused(string field, string value, string pattern)
+    {
+        JsonObject file = TokenizerFile.Of("a b");
+        JsonObject owner = field.StartsWith("model.", StringComparison.Ordinal) ? file["model"]!.AsObject() : file;
+        owner[field.Split('.')[^1]] = JsonNode.Parse(value);
+        string path = _directory.Write("tokenizer.json", file.ToJsonString());
+        Refusal.Is(pattern, path, () => ByteLevelBpeTokenizer.Load(path));
+    }
+
+    [Fact]
+    public void An_unknown_token_is_accepted_only_where_it_is_never_needed()
+    {
+        JsonObject file = TokenizerFile.Of();
+        file["model"]!["unk_token"] = "a";
+        string path = _directory.Write("tokenizer.json", file.ToJsonString());
+        Assert.Equal(256, ByteLevelBpeTokenizer.Load(path).VocabSize);
+        file["model"]!["vocab"]!.AsObject().Remove("b");
+        _directory.Write("tokenizer.json", file.ToJsonString());
+        Refusal.Is("'model.unk_token': this feature", path, () => ByteLevelBpeTokenizer.Load(path));
+    }
+
+    [Fact]
+    public void A_token_that_stands_there_twice_is_refused()
+    {
+        string text = TokenizerFile.Of().ToJsonString().Replace("\"vocab\":{", "\"vocab\":{\"a\":300,", StringComparison.Ordinal);
+        string path = _directory.Write("tokenizer.json", text);
+        Refusal.Is("'model.vocab.a': the token stands there twice", path, () => ByteLevelBpeTokenizer.Load(path));
+    }
+
+    [Fact]
+    public void A_mark_that_is_no_token_is_refused()
+    {
+        string path = _directory.Write("tokenizer.json", TokenizerFile.Of().ToJsonString());
+        string config = _directory.Write("tokenizer_config.json", """{"eos_token":"</s>"}""");
+        Refusal.Is("'eos_token': the tokenizer has no token '</s>'", config, () => ByteLevelBpeTokenizer.Load(path));
+    }
+}
