@@ -24,10 +24,10 @@ public sealed class Scenario(string name)
 
     internal IReadOnlyDictionary<Symbol, int> Symbols => _symbols;
 
-    /// <summary>An integer of the plan that is bound to <paramref name="value"/>, below its maximum, so that scratch and extents differ.</summary>
-    public Dim Bind(string symbol, int value)
+    /// <summary>An integer of the plan that is bound to <paramref name="value"/>, below its maximum unless told, so that scratch and extents differ.</summary>
+    public Dim Bind(string symbol, int value, int? max = null)
     {
-        Symbol bound = Builder.Symbol(symbol, value + 3);
+        Symbol bound = Builder.Symbol(symbol, max ?? value + 3);
         _symbols[bound] = value;
         return bound;
     }

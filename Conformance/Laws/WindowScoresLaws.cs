@@ -11,12 +11,14 @@ public static class WindowScoresLaws
     {
         HostStore store = c.Store.Store();
         HostTensor window = c.Store.QueryWindow();
+        int queries = 1 + (c.Store.Seed % c.Window);
         Scenario s = new("window-scores");
         Slot y = s.Output(s.Builder.WindowScores(
             s.Input("window", window),
             s.Input("store", store),
             s.Bind("sequence", c.Sequence),
             s.Bind("tokens", c.Seen),
+            s.Bind("queries", queries, max: c.Window),
             s.Bind("len", c.Columns),
             c.Store.Scale));
         (PlanResults expected, PlanResults actual) = laws.Run(s);
@@ -24,11 +26,11 @@ public static class WindowScoresLaws
         double[] spreads = [.. Enumerable.Range(0, c.Store.QueryHeads).Select(i => Spread(c, store, window, i))];
         (int columns, int[] lengths) = (c.Columns, c.Lengths);
         Expect.Within(truth, actual.Reals(y), i => i % columns < lengths[i / columns / c.Store.Group]
-            ? Tolerance.WindowScore(spreads[i / columns], c.Window, truth[i])
+            ? Tolerance.WindowScore(spreads[i / columns], queries, truth[i])
             : 0);
     });
 
-    /// <summary>The largest λ over the window's queries of a head.</summary>
+    /// <summary>The largest λ over the remembered queries of a head.</summary>
     internal static double Spread(EvictionCase c, HostStore store, HostTensor window, int head)
     {
         int run = store.Run(c.Sequence, head / c.Store.Group), d = c.Store.HeadDim;

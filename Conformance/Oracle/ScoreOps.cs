@@ -12,14 +12,16 @@ internal static class ScoreOps
     {
         Matrix window = f.Reals(op.Window), y = f.Reals(op.Y);
         OracleStore store = f.Store(op.Store);
-        int w = f.Value(op.Window.Tensor.Shape[1]), sequence = f.Value(op.Sequence), tokens = f.Value(op.Tokens);
+        int ring = f.Value(op.Window.Tensor.Shape[1]), w = f.Value(op.Queries);
+        int sequence = f.Value(op.Sequence), tokens = f.Value(op.Tokens);
         int d = store.StoreSpec.HeadDim, group = y.Rows / store.StoreSpec.NumKvHeads;
         y.Fill((_, _) => 0);
         foreach ((int i, int t) in CacheOps.Pairs(y.Rows, w))
         {
             int position = tokens - w + t;
             Run run = store.Run(sequence, i / group);
-            double[] attention = CacheOps.Attention(run, c => window[(sequence * w) + (position % w), (i * d) + c], op.Scale, position);
+            int row = (sequence * ring) + (position % ring);
+            double[] attention = CacheOps.Attention(run, c => window[row, (i * d) + c], op.Scale, position);
             for (int j = 0; j < run.Length; j++) y[i, j] += attention[j] / w;
         }
     }

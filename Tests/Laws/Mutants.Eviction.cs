@@ -16,8 +16,10 @@ internal static partial class Mutants
         {
             OracleOps.Execute(op, f);
             Matrix y = f.Reals(op.Y);
-            y.Fill((i, j) => y[i, j] * f.Value(op.Window.Tensor.Shape[1]));
+            y.Fill((i, j) => y[i, j] * f.Value(op.Queries));
         }),
+        Mutant.Of<WindowScoresOp>("WindowScores takes the whole ring", WindowScoresLaws.Agrees, (op, _) =>
+            op with { Queries = op.Window.Tensor.Shape[1] }),
         Mutant.Of<RecencyScoresOp>("RecencyScores counts rows", RecencyScoresLaws.Exact, (op, f) =>
         {
             OracleStore store = f.Store(op.Store);
