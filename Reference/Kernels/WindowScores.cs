@@ -123,7 +123,9 @@ internal sealed unsafe class WindowScoresStep(WindowScoresOp op) : Step
                 sum += e;
             }
 
-            return Vector512<float>.One / (sum * w);
+            // A query that sees no row pays no attention, rather than 0/0.
+            return Vector512.ConditionalSelect(
+                Vector512.GreaterThan(sum, Vector512<float>.Zero), Vector512<float>.One / (sum * w), Vector512<float>.Zero);
         }
 
         private static Vector512<float> FirstLanes(Vector512<float> x, int count) => Vector512.ConditionalSelect(
