@@ -122,7 +122,9 @@ internal sealed unsafe class WindowScoresStep(WindowScoresOp op) : Step
                 sum += e;
             }
 
-            return Vector256<float>.One / (sum * w);
+            // A query that sees no row pays no attention, rather than 0/0.
+            return Vector256.ConditionalSelect(
+                Vector256.GreaterThan(sum, Vector256<float>.Zero), Vector256<float>.One / (sum * w), Vector256<float>.Zero);
         }
 
         private static Vector256<float> FirstLanes(Vector256<float> x, int count) => Vector256.ConditionalSelect(
