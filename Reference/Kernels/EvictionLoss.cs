@@ -187,9 +187,10 @@ internal sealed unsafe class EvictionLossStep(EvictionLossOp op) : Step
                     Tile.Multiply(widened, d, 1, height, panel, d, tile, accumulate: false);
                     for (int r = 0; r < height; r++)
                     {
-                        Vector512<float> lower = Vector512.Abs(Vector512.Load(tile + (r * Tile.Width)));
-                        Vector512<float> upper = Vector512.Abs(Vector512.Load(tile + (r * Tile.Width) + Lanes.Count));
-                        norms[j + r] += Lanes.Sum(lower + upper);
+                        for (int lane = 0; lane < Tile.Width; lane += Lanes.Count)
+                        {
+                            norms[j + r] += Lanes.Sum(Vector256.Abs(Vector256.Load(tile + (r * Tile.Width) + lane)));
+                        }
                     }
                 }
             }
