@@ -14,7 +14,7 @@ public sealed class EngineFixture : IDisposable
     private readonly HashSet<string> _written = [];
     private readonly Dictionary<(string, SharingMap?), Model> _models = [];
     private readonly Dictionary<(string, SharingMap?, KvIL.Tensors.DType), DoubleModel> _definitions = [];
-    private readonly ReferenceBackend _backend = new(2);
+    private readonly ReferenceBackend _backend = new(1);
 
     /// <summary>The demo model's directory.</summary>
     public static string Demo { get; } = Repo.PathOf("models/kvil-demo");
