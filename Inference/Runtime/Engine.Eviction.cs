@@ -42,6 +42,7 @@ public sealed partial class Engine
     public KvCache Fork(KvCache cache, int sequence, EvictionPolicy policy, int reserve, out IReadOnlyList<EvictionCost> cost)
     {
         ArgumentNullException.ThrowIfNull(cache);
+        reserve = Math.Min(reserve, Options.MaxTokens - cache.Tokens(sequence));
         KvCache fork = CreateCache();
         for (int other = 0; other < Options.Sequences; other++)
         {
