@@ -80,7 +80,8 @@ public sealed partial class Engine
         for (int store = 0; store < rows.Length; store++)
         {
             ref KvCache.Occupancy occupancy = ref cache.At(store, sequence);
-            occupancy.Kept = Math.Max(rows[store], policy.Budget.Rows ?? 0);
+            bool whole = rows[store] == cache.Tokens(sequence); // and may still grow up to a budget given in rows
+            occupancy.Kept = whole ? Math.Max(rows[store], policy.Budget.Rows ?? 0) : rows[store];
             occupancy.Slack = FreeRows(policy, reserve);
         }
 
