@@ -186,10 +186,9 @@ public sealed partial class Engine
             throw;
         }
 
-        // Protected rows of the other heads are not this head's: no run can hold more than the rest.
-        long longest = Math.Min(before.LongestRun, total - ((StoreSpec.NumKvHeads - 1L) * Math.Min(sinks + window, before.LongestRun)));
         to.Replace(store, fresh);
-        to.At(store, sequence) = to.At(store, sequence) with { Rows = total, Free = free, LongestRun = (int)Math.Max(longest, rows) };
+        int longest = (int)Math.Min(before.LongestRun, total); // the other heads may have given up all of theirs
+        to.At(store, sequence) = to.At(store, sequence) with { Rows = total, Free = free, LongestRun = longest };
         return measure ? eviction.Costs() : [];
     }
 
