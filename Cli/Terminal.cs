@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Spectre.Console;
+using Spectre.Console.Rendering;
 
 namespace KvIL.Cli;
 
@@ -82,8 +83,22 @@ internal sealed class Terminal
         _lineOpen = false;
     }
 
-    /// <summary>A console that renders tables to the output.</summary>
-    public IAnsiConsole CreateConsole() => Create(Out, OutIsTerminal, OutIsTerminal ? Width : WidthOfFiles);
+    /// <summary>Writes a table, or a paragraph broken between words; in a file without the blanks that fill its lines.</summary>
+    public void Write(IRenderable content)
+    {
+        using StringWriter rendered = new() { NewLine = "\n" };
+        Create(rendered, OutIsTerminal, OutIsTerminal ? Width : WidthOfFiles).Write(content);
+        string[] lines = rendered.ToString().TrimEnd('\n').Split('\n');
+        foreach (string line in lines)
+        {
+            Out.WriteLine(OutIsTerminal ? line : line.TrimEnd());
+        }
+
+        Out.Flush();
+    }
+
+    /// <summary>Writes a paragraph broken between words.</summary>
+    public void WriteLine(string text = "") => Write(new Text(Visible(text)));
 
     /// <summary>Does work of unknown length, with a spinner where somebody watches.</summary>
     public T Spin<T>(string label, Func<T> work)

@@ -3,7 +3,6 @@ using KvIL.Eviction;
 using KvIL.Inference.Evaluation;
 using KvIL.Inference.Files;
 using KvIL.Inference.Generation;
-using Spectre.Console;
 
 namespace KvIL.Cli.Commands;
 
@@ -33,21 +32,19 @@ internal sealed class DemoCommand
     private int Execute(ParseResult parse)
     {
         Terminal terminal = _context.Terminal;
-        IAnsiConsole console = terminal.CreateConsole();
         string folder = FindModel();
         IReadOnlyList<EvaluationItem> items = EvaluationSet.Load(Path.Combine(folder, "needle-grimm.jsonl"), Prompts);
         using LanguageModel model = terminal.Spin("loading", () => LanguageModel.Open(folder, CommonOptions.ReadDevice(parse, _threads)));
 
         (int index, DemoAnswer full) = terminal.Spin("looking for a prompt", () => FirstRight(model, items));
-        DemoReport.WriteQuestion(console, items[index], full, index);
+        DemoReport.WriteQuestion(terminal, items[index], full, index);
         DemoAnswer[] answers = terminal.Track("one prompt, 12 policies and budgets", progress => Answers(model, items[index], full, progress));
-        DemoReport.WriteAnswers(console, answers);
-        terminal.Out.Flush();
+        DemoReport.WriteAnswers(terminal, answers);
 
         using Evaluator evaluator = new(model.Model, items, Policies, Budgets);
         EvaluationReport report = terminal.Track($"{items.Count} prompts, 12 policies and budgets", progress => evaluator.Run(
             (done, _) => progress((double)done / items.Count), _context.Cancelled));
-        DemoReport.WriteMatrix(console, report);
+        DemoReport.WriteMatrix(terminal, report);
         return App.Success;
     }
 

@@ -17,18 +17,18 @@ internal sealed record DemoAnswer(EvictionPolicy Policy, string Text, bool IsRig
 /// <summary>What <c>kvil demo</c> prints; every sentence is computed from the numbers.</summary>
 internal static class DemoReport
 {
-    public static void WriteQuestion(IAnsiConsole console, EvaluationItem item, DemoAnswer full, int index)
+    public static void WriteQuestion(Terminal terminal, EvaluationItem item, DemoAnswer full, int index)
     {
         string[] lines = item.Prompt.Split('\n');
         string which = full.IsRight
             ? $"It is prompt {index + 1} of needle-grimm.jsonl, the first that the full cache answers rightly."
             : "It is prompt 1 of needle-grimm.jsonl; the full cache answers none of them rightly.";
-        console.WriteLine($"A fact is hidden in {full.Statistics.PromptTokens} tokens of Grimm's tales. {which}");
-        console.WriteLine($"  {string.Join(' ', lines[^Math.Min(2, lines.Length)..])}{item.Answer}   <- the right answer");
-        console.WriteLine();
+        terminal.WriteLine($"A fact is hidden in {full.Statistics.PromptTokens} tokens of Grimm's tales. {which}");
+        terminal.WriteLine($"  {string.Join(' ', lines[^Math.Min(2, lines.Length)..])}{item.Answer}   <- the right answer");
+        terminal.WriteLine();
     }
 
-    public static void WriteAnswers(IAnsiConsole console, DemoAnswer[] answers)
+    public static void WriteAnswers(Terminal terminal, DemoAnswer[] answers)
     {
         Table table = EvalTables.Plain().AddColumn(new TableColumn("policy").NoWrap()).AddColumn(new TableColumn("budget").RightAligned().NoWrap())
             .AddColumn("answer").AddColumn("");
@@ -52,20 +52,20 @@ internal static class DemoReport
                 .Select(text => new Text(Terminal.Visible(text)))]);
         }
 
-        console.Write(table);
+        terminal.Write(table);
         EvictionCost[] all = [.. answers.SelectMany(answer => answer.Statistics.Costs)];
         int held = all.Count(cost => cost.Loss <= cost.Epsilon);
-        console.WriteLine(
+        terminal.WriteLine(
             "loss: L1 distance of a layer's attention output from the full cache's, at the last query of the prompt; bound: Ada-KV's eps; "
             + $"mean and maximum over the layers. The loss is within its bound in {held} of {all.Length} cases.");
-        console.WriteLine();
+        terminal.WriteLine();
     }
 
-    public static void WriteMatrix(IAnsiConsole console, EvaluationReport report)
+    public static void WriteMatrix(Terminal terminal, EvaluationReport report)
     {
-        console.WriteLine($"Right answers to {report.Results[0].Total} such prompts, and mean KL from the full cache's distribution (nats):");
-        console.Write(EvalTables.Matrix(report));
-        console.WriteLine(Reading(report));
+        terminal.WriteLine($"Right answers to {report.Results[0].Total} such prompts, and mean KL from the full cache's distribution (nats):");
+        terminal.Write(EvalTables.Matrix(report));
+        terminal.WriteLine(Reading(report));
     }
 
     /// <summary>What the matrix shows, in two sentences.</summary>

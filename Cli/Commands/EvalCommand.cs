@@ -82,7 +82,7 @@ internal sealed class EvalCommand
         }
         else
         {
-            EvalTables.Write(terminal.CreateConsole(), report);
+            EvalTables.Write(terminal, report);
         }
 
         return App.Success;
@@ -92,9 +92,10 @@ internal sealed class EvalCommand
     private static string[] ReadBudgets(string[]? given, string[] policies)
     {
         EvictionPolicy[] parsed = [.. policies.Select(EvictionPolicy.Parse)];
-        if (parsed.FirstOrDefault(policy => policy.HasBudget) is { } named)
+        int named = Array.FindIndex(parsed, policy => policy.HasBudget);
+        if (named >= 0)
         {
-            throw new UsageException($"The policy '{named}' names a budget, which here is given by --budget; leave it out of the policy.");
+            throw new UsageException($"The policy '{policies[named]}' names a budget, which here is given by --budget; leave it out of the policy.");
         }
 
         bool evicts = parsed.Any(policy => !policy.KeepsEverything);

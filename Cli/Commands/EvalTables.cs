@@ -8,19 +8,19 @@ namespace KvIL.Cli.Commands;
 internal static class EvalTables
 {
     /// <summary>Policies by budgets, then every pair of policies.</summary>
-    public static void Write(IAnsiConsole console, EvaluationReport report)
+    public static void Write(Terminal terminal, EvaluationReport report)
     {
-        console.Write(Matrix(report));
+        terminal.Write(Matrix(report));
         foreach (EvaluationResult result in report.Results.Where(result => result.Short > 0))
         {
-            console.WriteLine(
+            terminal.WriteLine(
                 $"{result.Policy} at {result.Budget}: the budget of {result.Short} of {result.Total} prompts was below the window, so their most recent rows were kept.");
         }
 
         if (report.Pairs.Count > 0)
         {
-            console.WriteLine();
-            console.Write(Pairs(report.Pairs));
+            terminal.WriteLine();
+            terminal.Write(Pairs(report.Pairs));
         }
     }
 

@@ -23,7 +23,7 @@ internal static class InspectCommand
             }
             else
             {
-                InspectionText.Write(context.Terminal.CreateConsole(), inspection);
+                InspectionText.Write(context.Terminal, inspection);
             }
 
             return App.Success;

@@ -6,7 +6,7 @@ namespace KvIL.Cli.Commands;
 /// <summary>An inspection for people.</summary>
 internal static class InspectionText
 {
-    public static void Write(IAnsiConsole console, Inspection i)
+    public static void Write(Terminal terminal, Inspection i)
     {
         Grid grid = new Grid().AddColumn(new GridColumn().NoWrap().PadRight(2)).AddColumn();
         void Row(string name, string value) => grid.AddRow(new Text(name), new Text(Terminal.Visible(value)));
@@ -14,30 +14,30 @@ internal static class InspectionText
         Row("model", $"{i.Path}: {i.Architecture}, {N(i.Parameters)} parameters");
         Row("shape", $"{i.Layers} layers, hidden {N(i.HiddenSize)}, MLP {N(i.IntermediateSize)}, {i.QueryHeads} query and {i.KvHeads} KV heads of {i.HeadDim}");
         Row("embeddings", $"{N(i.VocabSize)} tokens, {(i.TiedEmbeddings ? "tied to the output" : "output of its own")}");
-        Row("context", $"{N(i.Context)} positions, RoPE base {N(i.RopeTheta)}, RMSNorm eps {i.RmsNormEps.ToString(CultureInfo.InvariantCulture)}");
+        Row("context", $"{N(i.Context)} positions, RoPE base {N(i.RopeTheta)}, RMSNorm eps {i.RmsNormEps.ToString(CultureInfo.InvariantCulture).ToLowerInvariant()}");
         Row("tensors", string.Join("; ", i.Tensors.Select(t => $"{t.Count} {t.Type}, {ByteSize.Show(t.Bytes)}")));
         Row("tokenizer", i.Tokenizer is { } tokenizer
             ? $"{tokenizer.Kind}, {N(tokenizer.Size)} tokens, start {tokenizer.Bos?.ToString(CultureInfo.InvariantCulture) ?? "none"}"
                 + (tokenizer.AddsBos ? " (put in front of a prompt)" : "")
             : "none");
         Row("end tokens", i.Eos.Count == 0 ? "none" : string.Join(", ", i.Eos));
-        console.Write(grid);
+        terminal.Write(grid);
 
-        console.WriteLine();
-        console.Write(Bytes(i));
-        console.WriteLine(i.Kv.Formula);
-        console.WriteLine();
+        terminal.WriteLine();
+        terminal.Write(Bytes(i));
+        terminal.WriteLine(i.Kv.Formula);
+        terminal.WriteLine();
         foreach (IGrouping<int, int> store in i.Stores.Select((store, layer) => (store, layer)).GroupBy(p => p.store, p => p.layer))
         {
             if (store.Count() > 1)
             {
-                console.WriteLine($"layers {Ranges([.. store])} read store {store.Key}");
+                terminal.WriteLine($"layers {Ranges([.. store])} read store {store.Key}");
             }
         }
 
         if (i.Stores.Distinct().Count() == i.Layers)
         {
-            console.WriteLine($"each layer reads its own store: layer l reads store l, l = 0 to {i.Layers - 1}");
+            terminal.WriteLine($"each layer reads its own store: layer l reads store l, l = 0 to {i.Layers - 1}");
         }
     }
 
