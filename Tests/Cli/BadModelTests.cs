@@ -70,7 +70,7 @@ public sealed partial class BadModelTests : IDisposable
     [InlineData(@"""dtype"":""BF16""", @"""dtype"":""XYZ""", "XYZ")]
     [InlineData(@"model\.norm\.weight", "model.layers.0.input_layernorm.weight", "input_layernorm")]
     [InlineData(@"model\.norm\.weight", "another.name", "model.norm.weight")]
-    [InlineData("^{", "{\"a\":" + "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "not JSON|deeper")]
+    [InlineData("^{", "{\"a\":" + "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "JSON")]
     public void A_hostile_header(string what, string with, string pattern)
     {
         string header = ModelCopy.Header();

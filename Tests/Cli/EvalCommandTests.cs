@@ -14,9 +14,10 @@ public sealed class EvalCommandTests : IDisposable
     [Fact]
     public void Json_is_the_object_of_the_manual()
     {
+        string set = _directory.Write("set.jsonl", Item("the old king ") + Item("a little girl "));
         string text = Tool.Output(
-            "eval", Tool.Model, "--set", Repo.PathOf(Tool.Set), "--evict", "sliding", "--evict", "snapkv:window=16",
-            "--budget", "5%,20.0%", "--limit", "2", "--json", "--threads", "2", "--chunk", "300", "--kv", "f32");
+            "eval", Tool.Model, "--set", set, "--evict", "sliding", "--evict", "snapkv:window=16",
+            "--budget", "5%,20.0%", "--limit", "2", "--json", "--threads", "2", "--chunk", "50", "--kv", "f32");
         using JsonDocument json = JsonDocument.Parse(text);
         JsonElement[] results = [.. json.RootElement.GetProperty("results").EnumerateArray()];
         Assert.Equal(
@@ -36,7 +37,7 @@ public sealed class EvalCommandTests : IDisposable
     [Fact]
     public void Budgets_below_the_window_are_counted_and_explained()
     {
-        string set = _directory.Write("set.jsonl", $$"""{"prompt": "{{string.Concat(Enumerable.Repeat("the old king ", 30))}}", "answer": " The king"}""");
+        string set = _directory.Write("set.jsonl", Item("the old king "));
         string[] args = ["eval", Tool.Model, "--set", set, "--evict", "snapkv", "--budget", "8"];
         using JsonDocument json = JsonDocument.Parse(Tool.Output([.. args, "--json"]));
         Assert.Equal(1, json.RootElement.GetProperty("results")[1].GetProperty("short").GetInt32());
@@ -79,7 +80,10 @@ public sealed class EvalCommandTests : IDisposable
         Tool.Refuses(App.Failure, "context of 2048", "eval", Tool.Model, "--set", set, "--evict", "snapkv", "--budget", "5%,2049");
         Tool.Refuses(App.Failure, "memory limit", "eval", Tool.Model, "--set", set, "--limit", "1", "--memory-limit", "10M");
         Tool.Refuses(App.Failure, "no tokenizer", "eval", ModelCopy.WithoutTokenizer(_directory), "--set", set, "--limit", "1");
-        string longSet = _directory.Write("long.jsonl", $$"""{"prompt": "{{string.Concat(Enumerable.Repeat("the old king ", 1000))}}", "answer": " x"}""");
+        string longSet = _directory.Write("long.jsonl", Item("the old king ", 1000));
         Tool.Refuses(App.Failure, "Line 1.*context", "eval", Tool.Model, "--set", longSet);
     }
+
+    private static string Item(string words, int times = 30) =>
+        $$"""{"prompt": "{{string.Concat(Enumerable.Repeat(words, times))}}", "answer": " The king"}""" + "\n";
 }

@@ -51,7 +51,7 @@ public sealed class RunCommandTests : IDisposable
     [Fact]
     public void A_budget_in_the_policy_is_a_budget_beside_it()
     {
-        string[] args = ["run", Tool.Model, "-p", LongPrompt(), "--max-tokens", "4", "--json", "--evict"];
+        string[] args = ["run", Tool.Model, "-p", LongPrompt()[..800], "--max-tokens", "4", "--json", "--evict"];
         JsonElement inside = Parse(Tool.Output([.. args, "ada-snapkv:budget=30%"]));
         JsonElement beside = Parse(Tool.Output([.. args, "ada-snapkv", "--budget", "30%"]));
         Assert.Equal(inside.GetProperty("ids").ToString(), beside.GetProperty("ids").ToString());
@@ -89,7 +89,7 @@ public sealed class RunCommandTests : IDisposable
     [Fact]
     public void Threads_and_the_chunk_change_nothing()
     {
-        string[] args = ["run", Tool.Model, "-p", LongPrompt(), "--max-tokens", "8", "--evict", "ada-snapkv:window=16,budget=10%"];
+        string[] args = ["run", Tool.Model, "-p", LongPrompt()[..1200], "--max-tokens", "8", "--evict", "ada-snapkv:window=16,budget=10%"];
         string text = Tool.Output([.. args, "--threads", "1"]);
         Assert.Equal(text, Tool.Output([.. args, "--threads", "2"]));
         Assert.Equal(text, Tool.Output([.. args, "--threads", "2", "--chunk", "100"]));
