@@ -43,6 +43,7 @@ public sealed partial class Engine
     public KvCache Fork(KvCache cache, int sequence, EvictionPolicy policy, int reserve, out IReadOnlyList<EvictionCost> cost)
     {
         ArgumentNullException.ThrowIfNull(cache);
+        reserve = Math.Min(reserve, Options.MaxTokens - cache.Tokens(sequence));
         KvCache fork = CreateCache();
         for (int other = 0; other < Options.Sequences; other++)
         {
@@ -89,7 +90,8 @@ public sealed partial class Engine
         for (int store = 0; store < rows.Length; store++)
         {
             ref KvCache.Occupancy occupancy = ref cache.At(store, sequence);
-            occupancy.Kept = Math.Max(rows[store], policy.Budget.Rows ?? 0);
+            bool whole = rows[store] == cache.Tokens(sequence); // and may still grow up to a budget given in rows
+            occupancy.Kept = whole ? Math.Max(rows[store], policy.Budget.Rows ?? 0) : rows[store];
             occupancy.Slack = FreeRows(policy, reserve);
         }
 
@@ -194,10 +196,9 @@ public sealed partial class Engine
             throw;
         }
 
-        // Protected rows of the other heads are not this head's: no run can hold more than the rest.
-        long longest = Math.Min(before.LongestRun, total - ((StoreSpec.NumKvHeads - 1L) * Math.Min(sinks + window, before.LongestRun)));
         to.Replace(store, fresh);
-        to.At(store, sequence) = to.At(store, sequence) with { Rows = total, Free = free, LongestRun = (int)Math.Max(longest, rows) };
+        int longest = (int)Math.Min(before.LongestRun, total); // the other heads may have given up all of theirs
+        to.At(store, sequence) = to.At(store, sequence) with { Rows = total, Free = free, LongestRun = longest };
         return measure ? eviction.Costs() : [];
     }
 

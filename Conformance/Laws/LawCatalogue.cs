@@ -1,0 +1,44 @@
+using System.Collections.Immutable;
+
+namespace KvIL.Conformance.Laws;
+
+/// <summary>Every law of the backends.</summary>
+public static class LawCatalogue
+{
+    /// <summary>All laws, ops of the transformer first.</summary>
+    public static ImmutableArray<Law> All { get; } =
+    [
+        EmbedLaws.Copies,
+        RmsNormLaws.Agrees,
+        LinearLaws.Agrees,
+        LinearLaws.BatchEqualsAlone,
+        RotationLaws.Agrees,
+        RopeLaws.Agrees,
+        AddLaws.Agrees,
+        SwiGluLaws.Agrees,
+        GatherRowsLaws.Copies,
+        AppendLaws.Exact,
+        AppendLaws.Full,
+        AppendLaws.BatchEqualsAlone,
+        AttendLaws.Agrees,
+        AttendLaws.BatchEqualsAlone,
+        RememberQueriesLaws.Exact,
+        SplitLaws.SplitInvariance,
+        WindowScoresLaws.Agrees,
+        RecencyScoresLaws.Exact,
+        GroupMeanLaws.Agrees,
+        PoolLaws.Agrees,
+        MaximumLaws.Exact,
+        AllocateHeadsLaws.Exact,
+        AllocateHeadsLaws.TotalIsExact,
+        AllocateHeadsLaws.Limits,
+        AllocateHeadsLaws.Monotone,
+        SelectRowsLaws.Exact,
+        SelectRowsLaws.KeepsTheBest,
+        CompactLaws.Exact,
+        CompactLaws.EvictedAttention,
+        EvictionLossLaws.Agrees,
+        EvictionLossLaws.Ordered,
+        EvictionLossLaws.IsTheChangeOfTheOutput,
+    ];
+}

@@ -1,0 +1,101 @@
+namespace KvIL.Conformance;
+
+/// <summary>How far a float32 backend may be from the oracle, per element, derived from the arithmetic and never tuned to pass.</summary>
+/// <remarks>
+/// Higham, <i>Accuracy and Stability of Numerical Algorithms</i>, 2nd ed. 2002, §3.1: n rounded operations change a value by at most the
+/// factor 1 ± γₙ. The bounds hold for any order of a sum, with or without fused multiply-adds. Every count has one
+/// operation more than the float side needs: it covers the oracle's own error, n·2⁻⁵³ &lt; 2⁻²⁴ for n &lt; 2²⁹.
+/// </remarks>
+public static class Tolerance
+{
+    /// <summary>Unit roundoff of binary32, 2⁻²⁴.</summary>
+    public const double U = 1.0 / (1 << 24);
+
+    /// <summary>Smallest normal binary32, 2⁻¹²⁶: what an operation may lose when its result underflows and is flushed to zero.</summary>
+    public const double Tiny = 1.0 / (1L << 62) / (1L << 62) / 4;
+
+    /// <summary>The contract on exp: at most 2 ulp at its rounded argument, 1 ulp ≤ 2u; CUDA's ex2.approx.f32 keeps it too.</summary>
+    public const int ExpRoundings = 4;
+
+    /// <summary>γₙ = n·u / (1 − n·u).</summary>
+    public static double Gamma(double n) => n * U / (1 - (n * U));
+
+    /// <summary>Class <c>Rounded(k)</c>: k correctly rounded operations, none an addition after a multiplication.</summary>
+    public static double Rounded(int k, double value) => (Gamma(k + 1) * Math.Abs(value)) + Tiny;
+
+    /// <summary>Class <c>Reduction(n)</c>: a dot product or sum of n terms whose magnitudes sum to <paramref name="magnitude"/>: γₙ Σ|xᵢyᵢ|, whatever cancels.</summary>
+    public static double Reduction(int n, double magnitude) => (Gamma(n + 1) * magnitude) + (n * Tiny);
+
+    /// <summary>Mean of n values: their sum, and a division or a multiplication by the rounded 1/n.</summary>
+    public static double Mean(int n, double meanMagnitude) => Reduction(n + 2, meanMagnitude);
+
+    /// <summary><c>x_f cos ∓ x_{F+f} sin</c>: class <c>Affine</c>, a dot product of two terms.</summary>
+    public static double Rope(double magnitude) => Reduction(2, magnitude);
+
+    /// <summary><c>w x / √(mean(x²) + ε)</c>.</summary>
+    /// <remarks>
+    /// The mean square has non-negative terms: relative error γ for width squares and sums, the division or two roundings of a
+    /// reciprocal, and + ε: width + 3 in all, halved by the root. Then the root and the division or a reciprocal root of
+    /// 2 ulp (4 roundings at most), and two multiplications.
+    /// </remarks>
+    public static double RmsNorm(int width, double value) => (Gamma(((width + 3) / 2.0) + 4 + 2 + 1) * Math.Abs(value)) + Tiny;
+
+    /// <summary><c>cos</c> or <c>sin</c> of an angle in double, rounded once.</summary>
+    /// <remarks>Product and function are within 1 ulp of double (2·2⁻⁵³) on each side; an error of the angle passes with a factor of at most 1.</remarks>
+    public static double Rotation(double angle, double value) => (U * Math.Abs(value)) + ((Math.Abs(angle) + 2) * Math.ScaleB(1, -52)) + Tiny;
+
+    /// <summary><c>g / (1 + exp(−g)) · up</c>.</summary>
+    /// <remarks>
+    /// exp has relative error (ExpRoundings + |g|)u, |g|u from rounding an argument scaled to base 2, and the sum 1 + exp no
+    /// more; then the sum, the division and the product. When exp(−g) overflows, at g &lt; −128 ln 2, the subject gives 0
+    /// and misses |g| exp(g) |up| &lt; |g| |up| 2⁻¹²⁸.
+    /// </remarks>
+    public static double SwiGlu(double gate, double up, double value) =>
+        (Gamma(ExpRoundings + Math.Abs(gate) + 3 + 1) * Math.Abs(value)) + ((1 + Math.Abs(gate)) * (1 + Math.Abs(up)) * Tiny);
+
+    /// <summary>λ: every attention weight is within the factor exp(±λ) of the truth, or flushed.</summary>
+    /// <remarks>
+    /// With A = max_j |scale| Σ_c |q_c k_jc| over the rows:
+    /// <code>
+    /// logit        |ŝ_j − s_j| ≤ γ_{d+2} A                   d products and sums, the scale applied to q, to the sum, or as a float constant
+    /// argument     s_j − max: rounded, and rounded again when scaled to base 2: 2u per unit; |s_j − max| ≤ 2A, also when an
+    ///              online softmax walks there over several running maxima, which only grow
+    /// factors      own exp: ExpRoundings; each of at most n rescalings of an online softmax: ExpRoundings + 1; sum of n; division 1
+    /// </code>
+    /// A factor 1 ± ε on each weight is a factor (1 + ε)/(1 − ε) on a quotient of sums of them: hence 2.
+    /// </remarks>
+    /// <param name="rows">n, rows attended to.</param>
+    /// <param name="headDim">d.</param>
+    /// <param name="logitMagnitude">A.</param>
+    public static double AttentionSpread(int rows, int headDim, double logitMagnitude)
+    {
+        double logit = Gamma(headDim + 2) * logitMagnitude;
+        double argument = 2 * U * 2 * logitMagnitude;
+        double factors = Gamma((rows * (ExpRoundings + 2)) + ExpRoundings + 2);
+        return 2 * (logit + argument + factors);
+    }
+
+    /// <summary><c>Σ_j A_j v_j</c>: (exp(λ) − 1) Σ A_j |v_j|, and what flushed weights lose.</summary>
+    /// <param name="spread">λ.</param>
+    /// <param name="magnitude">Σ A_j |v_jc|.</param>
+    /// <param name="rows">Rows attended to.</param>
+    /// <param name="largestValue">max |v|.</param>
+    public static double Attend(double spread, double magnitude, int rows, double largestValue) =>
+        (Relative(spread) * magnitude) + (2 * (rows + 1) * (1 + largestValue) * Tiny);
+
+    /// <summary>Mean of w attention weights: non-negative terms, so relative: λ, and the mean's roundings.</summary>
+    public static double WindowScore(double spread, int window, double value) =>
+        (Relative(spread + Gamma(window + 3)) * Math.Abs(value)) + (2 * Tiny);
+
+    /// <summary>κ: relative error of the sums of <c>EvictionLoss</c> over their absolute terms.</summary>
+    /// <remarks>
+    /// Each term multiplies at most A_ij, 1/F_i and 1 − F_i, each within exp(±λ) (sums of attention have
+    /// non-negative terms), and u_j. Along the longest path a term takes part in sums over d channels, n rows, H heads and the width, and
+    /// whatever is first (rows or channels, when attention outputs are projected instead): n + H·d + H·n + width, and a
+    /// handful of products and differences: 8.
+    /// </remarks>
+    public static double Loss(double spread, int rows, int headDim, int queryHeads, int width) =>
+        Relative((3 * spread) + Gamma(rows + (queryHeads * headDim) + (queryHeads * rows) + width + 8));
+
+    private static double Relative(double logarithm) => Math.Exp(logarithm) - 1;
+}
