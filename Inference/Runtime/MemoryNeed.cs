@@ -1,4 +1,5 @@
 using KvIL.Eviction;
+using KvIL.Inference.Models;
 using KvIL.Tensors;
 
 namespace KvIL.Inference.Runtime;
@@ -12,6 +13,13 @@ public sealed record MemoryNeed(long Weights, long KvPeak, long KvFull, long Wor
 {
     /// <summary>All bytes of the run.</summary>
     public long Total => Weights + KvPeak + Working;
+
+    /// <summary>The need of the weights alone, known before they are imported.</summary>
+    public static MemoryNeed OfWeights(Transformer transformer)
+    {
+        ArgumentNullException.ThrowIfNull(transformer);
+        return new(transformer.Weights.Values.Sum(weight => weight.SizeBytes), 0, 0, 0);
+    }
 
     /// <summary>The need of one sequence under a policy.</summary>
     /// <param name="engine">The engine, compiled.</param>
@@ -39,7 +47,7 @@ public sealed record MemoryNeed(long Weights, long KvPeak, long KvFull, long Wor
             working += promptTokens * DType.F32.SizeBytes((2L * engine.Model.Config.HiddenSize) + engine.Model.Config.HeadDim + 3);
         }
 
-        return new(engine.Model.Weights.Values.Sum(weight => weight.Spec.SizeBytes), peak, full, working);
+        return OfWeights(engine.Model.Transformer) with { KvPeak = peak, KvFull = full, Working = working };
     }
 
     /// <summary>Refuses a need above the limit, or above what the machine has.</summary>
