@@ -1,5 +1,6 @@
 using ILGPU;
 using KvIL.Backends;
+using KvIL.Gpu.Kernels;
 using KvIL.Plans;
 
 namespace KvIL.Gpu;
@@ -55,5 +56,5 @@ internal sealed class Executable : IExecutable
 internal readonly record struct ArenaPart(long Begin, long Bytes)
 {
     /// <summary>The part of one arena.</summary>
-    public ArrayView<byte> View(ArrayView<byte> arena) => arena.SubView(Begin, Bytes);
+    public ArrayView<byte> View(ArrayView<byte> arena) => arena.Part(Begin, Bytes);
 }

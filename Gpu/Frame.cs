@@ -28,7 +28,7 @@ internal sealed class Frame(IDevice device, IDeviceStream stream, ArrayView<int>
 
     /// <summary>A part of the running step's scratch.</summary>
     public unsafe ArrayView<T> Of<T>(Scratch<T> part) where T : unmanaged =>
-        _scratch.SubView(part.Offset, part.Count * sizeof(T)).Cast<T>();
+        _scratch.Part(part.Offset, part.Count * sizeof(T)).Cast<T>();
 
     /// <summary>The store bound to a slot.</summary>
     public GpuStore Store(Slot slot) => _stores[slot.Id]!;

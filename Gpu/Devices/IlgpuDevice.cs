@@ -106,7 +106,7 @@ internal static class Intrinsics
     private static readonly Lock s_lock = new();
     private static bool s_installed;
 
-    /// <summary>Maps <see cref="MathF.FusedMultiplyAdd"/> to <see cref="FusedMultiplyAdd.Device"/>.</summary>
+    /// <summary>Maps <see cref="MathF.FusedMultiplyAdd"/> to <see cref="DeviceMath.FusedMultiplyAdd"/>.</summary>
     public static void Install()
     {
         lock (s_lock)
@@ -117,7 +117,7 @@ internal static class Intrinsics
             }
 
             RemappedIntrinsics.AddRemapping(
-                typeof(MathF), typeof(FusedMultiplyAdd), nameof(MathF.FusedMultiplyAdd), typeof(float), typeof(float), typeof(float));
+                typeof(MathF), typeof(DeviceMath), nameof(MathF.FusedMultiplyAdd), typeof(float), typeof(float), typeof(float));
             s_installed = true;
         }
     }

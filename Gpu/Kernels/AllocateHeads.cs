@@ -165,7 +165,7 @@ internal readonly struct AllocateHeadsCount : IKernelBody<AllocateHeadsArgs>
             int head = item / chunks;
             int first = (item - (head * chunks)) * Rows.Chunk;
             int count = a.Candidates(head);
-            ArrayView<float> scores = a.Scores.SubView(((long)head * length) + a.Begin(head), count);
+            ArrayView<float> scores = a.Scores.Part(((long)head * length) + a.Begin(head), count);
             for (int i = Team.Thread; i < ScoreOrder.Bins; i += Team.Threads) bins[i] = 0;
             Group.Barrier();
             for (int j = first + Team.Thread; j < count && j < first + Rows.Chunk; j += Team.Threads)

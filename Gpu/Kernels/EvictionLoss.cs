@@ -66,12 +66,12 @@ internal struct LossArgs<T> where T : unmanaged
         return Window.SubView(((slot * QueryHeads) + queryHead) * Store.HeadDim, Store.HeadDim);
     }
 
-    /// <summary>The kept rows of a KV head, ascending.</summary>
-    public readonly ArrayView<int> Kept(int kvHead)
+    /// <summary>Where the kept rows of a KV head begin in <see cref="Rows"/>.</summary>
+    public readonly int FirstKept(int kvHead)
     {
-        long first = 0;
+        int first = 0;
         for (int h = 0; h < kvHead; h++) first += Counts[h];
-        return Rows.SubView(first, Counts[kvHead]);
+        return first;
     }
 
     /// <summary><c>scale · q·k</c> in double.</summary>
@@ -83,20 +83,21 @@ internal struct LossArgs<T> where T : unmanaged
         return sum * Scale;
     }
 
-    /// <summary>Whether a row is among ascending <paramref name="kept"/> ones, by bisection.</summary>
-    public static bool IsKept(ArrayView<int> kept, int row)
+    /// <summary>Whether a row of a KV head is kept, by bisection of its ascending kept rows.</summary>
+    public readonly bool IsKept(int kvHead, int firstKept, int row)
     {
-        int low = 0;
-        int high = (int)kept.Length;
+        int low = firstKept;
+        int end = firstKept + Counts[kvHead];
+        int high = end;
         while (low < high)
         {
             int middle = (low + high) >> 1;
-            bool before = kept[middle] < row;
+            bool before = Rows[middle] < row;
             low = before ? middle + 1 : low;
             high = before ? high : middle;
         }
 
-        return low < kept.Length && kept[low] == row;
+        return low < end && Rows[low] == row;
     }
 }
 
@@ -148,7 +149,8 @@ internal readonly struct LossMass<TElement, T> : IKernelBody<LossArgs<T>>
     {
         int run = a.Run(head);
         ArrayView<float> query = a.Query(head);
-        ArrayView<int> keptRows = a.Kept(a.KvHead(head));
+        int kvHead = a.KvHead(head);
+        int firstKept = a.FirstKept(kvHead);
         double maximum = GpuMath.MaximumFloor;
         double keptSum = 0;
         double droppedSum = 0;
@@ -158,7 +160,7 @@ internal readonly struct LossMass<TElement, T> : IKernelBody<LossArgs<T>>
             double larger = logit > maximum ? logit : maximum;
             double rescale = GpuMath.Exp((float)(maximum - larger));
             double e = GpuMath.Exp((float)(logit - larger));
-            bool isKept = LossArgs<T>.IsKept(keptRows, j);
+            bool isKept = a.IsKept(kvHead, firstKept, j);
             keptSum = (keptSum * rescale) + (isKept ? e : 0);
             droppedSum = (droppedSum * rescale) + (isKept ? 0 : e);
             maximum = larger;
@@ -240,7 +242,8 @@ internal readonly struct LossRows<TElement, T, TWeight, TW> : IKernelBody<LossRo
     {
         ArrayView<double> mass = a.Mass.SubView(head * LossLayout.Mass, LossLayout.Mass);
         double attention = GpuMath.Exp((float)(a.Logit<TElement>(a.Query(head), row) - mass[0])) / mass[1];
-        return LossArgs<T>.IsKept(a.Kept(a.KvHead(head)), j) ? -attention * mass[2] : attention;
+        int kvHead = a.KvHead(head);
+        return a.IsKept(kvHead, a.FirstKept(kvHead), j) ? -attention * mass[2] : attention;
     }
 
     // lanes[ℓ] = Σ |u_c| over c = ℓ, ℓ + 64, ...;  u_c = Σ_k v_k W[c, i·d + k] as one chain

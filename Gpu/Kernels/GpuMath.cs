@@ -64,10 +64,10 @@ internal static class GpuMath
 }
 
 /// <summary>What ILGPU puts in the place of .NET's fused multiply-add, which its PTX backend leaves as an unresolved external.</summary>
-internal static class FusedMultiplyAdd
+internal static class DeviceMath
 {
     /// <summary><c>fma.rn.f32</c>; on devices without inline PTX a product and a sum, which their compilers may fuse.</summary>
-    public static float Device(float a, float b, float c)
+    public static float FusedMultiplyAdd(float a, float b, float c)
     {
         if (CudaAsm.IsSupported)
         {

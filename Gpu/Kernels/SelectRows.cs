@@ -45,8 +45,8 @@ internal readonly struct SelectRows : IKernelBody<SelectRowsArgs>
             int count = ProtectedRows.Candidates(held, a.Sinks.In(a.Block), a.Window.In(a.Block));
             long firstRow = 0;
             for (int h = 0; h < head; h++) firstRow += a.Counts[h];
-            ArrayView<int> rows = a.Y.SubView(firstRow, a.Counts[head]);
-            ArrayView<float> scores = a.Scores.SubView(((long)head * length) + begin, count);
+            ArrayView<int> rows = a.Y.Part(firstRow, a.Counts[head]);
+            ArrayView<float> scores = a.Scores.Part(((long)head * length) + begin, count);
             int keep = a.Counts[head] - (held - count);
 
             FindThreshold(scores, count, keep, bins, state);

@@ -16,7 +16,7 @@ internal struct RunTable
     /// <summary>How many rows of a run stand at <paramref name="position"/> or before: positions ascend within a run.</summary>
     public readonly int VisibleRows(int run, int position)
     {
-        ArrayView<int> rows = Positions.SubView(Starts[run], Lengths[run]);
+        ArrayView<int> rows = Positions.Part(Starts[run], Lengths[run]);
         int low = 0;
         int high = Lengths[run];
         while (low < high)

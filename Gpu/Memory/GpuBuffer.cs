@@ -1,6 +1,7 @@
 using ILGPU;
 using KvIL.Backends;
 using KvIL.Gpu.Devices;
+using KvIL.Gpu.Kernels;
 using KvIL.Tensors;
 
 namespace KvIL.Gpu.Memory;
@@ -19,12 +20,12 @@ internal sealed class GpuBuffer : IBuffer
     {
         (Tensor, SizeBytes, _heap, _kind) = (spec, spec.SizeBytes, heap, kind);
         _memory = heap.Allocate(SizeBytes, SizeBytes, kind);
-        _view = _memory.View.SubView(0, SizeBytes);
+        _view = _memory.View.Part(0, SizeBytes);
     }
 
     /// <summary>A tensor in memory that somebody else owns.</summary>
     public GpuBuffer(TensorSpec spec, ArrayView<byte> view) =>
-        (Tensor, SizeBytes, _view) = (spec, spec.SizeBytes, view.SubView(0, spec.SizeBytes));
+        (Tensor, SizeBytes, _view) = (spec, spec.SizeBytes, view.Part(0, spec.SizeBytes));
 
     public TensorSpec Tensor { get; }
 
@@ -51,7 +52,7 @@ internal sealed class GpuBuffer : IBuffer
         ArgumentOutOfRangeException.ThrowIfGreaterThan(rows, dims[0].Max - firstRow);
         long rowBytes = dims[0].Max == 0 ? 0 : SizeBytes / dims[0].Max;
         dims[0] = rows;
-        return new GpuBuffer(new(Tensor.Type, dims), View.SubView(firstRow * rowBytes, rows * rowBytes));
+        return new GpuBuffer(new(Tensor.Type, dims), View.Part(firstRow * rowBytes, rows * rowBytes));
     }
 
     public void Dispose()

@@ -38,7 +38,7 @@ internal sealed class GpuStore : IStore
         }
 
         _memory = heap.Allocate(end, spec.SizeBytes, MemoryKind.Cache);
-        _parts = [.. specs.Select((part, i) => new GpuBuffer(part, _memory.View.SubView(begins[i], part.SizeBytes)))];
+        _parts = [.. specs.Select((part, i) => new GpuBuffer(part, _memory.View.Part(begins[i], part.SizeBytes)))];
     }
 
     public StoreSpec StoreSpec { get; }

@@ -36,15 +36,15 @@ internal static class Bounds
     {
         double logit = (Gamma(d + 1) * terms) + (2 * U * terms);
         double side = (2 * (logit + Exp)) + Gamma(n) + (rescales * (Exp + (2 * U) + (2 * U * terms))) + (3 * U);
-        return 2 * Math.Expm1(side);
+        return 2 * (Math.Exp(side) - 1);
     }
 }
 
 /// <summary>Comparisons that name the first difference.</summary>
 internal static class Same
 {
-    /// <summary>The same bits, NaN equal to NaN.</summary>
-    public static void Bits(string what, float[] expected, float[] actual) => Within(what, expected, actual, _ => 0);
+    /// <summary>Equal numbers, NaN equal to NaN.</summary>
+    public static void Values(string what, float[] expected, float[] actual) => Within(what, expected, actual, _ => 0);
 
     /// <summary>Entry i within <paramref name="bound"/>(i); infinities and NaN alike.</summary>
     public static void Within(string what, float[] expected, float[] actual, Func<int, double> bound)
@@ -62,7 +62,7 @@ internal static class Same
     public static void Ints(string what, int[] expected, int[] actual) => Xunit.Assert.True(
         expected.AsSpan().SequenceEqual(actual), $"{what}: expected [{string.Join(", ", expected)}], got [{string.Join(", ", actual)}].");
 
-    /// <summary>The same runs with the same bits in their rows; what lies outside the runs does not matter.</summary>
+    /// <summary>The same runs with equal rows; what lies outside the runs does not matter.</summary>
     public static void Stores(HostStore expected, HostStore actual)
     {
         Xunit.Assert.Equal(expected.Starts, actual.Starts);
@@ -72,8 +72,8 @@ internal static class Same
         {
             for (int j = 0; j < expected.Lengths[run]; j++)
             {
-                Bits($"key {j} of run {run}", expected.Key(run, j).ToArray(), actual.Key(run, j).ToArray());
-                Bits($"value {j} of run {run}", expected.Value(run, j).ToArray(), actual.Value(run, j).ToArray());
+                Values($"key {j} of run {run}", expected.Key(run, j).ToArray(), actual.Key(run, j).ToArray());
+                Values($"value {j} of run {run}", expected.Value(run, j).ToArray(), actual.Value(run, j).ToArray());
                 long row = expected.Starts[run] + j;
                 Xunit.Assert.Equal(expected.Positions[row], actual.Positions[row]);
             }
