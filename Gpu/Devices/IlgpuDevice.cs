@@ -90,7 +90,7 @@ internal sealed class IlgpuDevice : IDevice
 
         MethodInfo method = new Action<TArgs>(KernelEntry.Run<TBody, TArgs>).Method;
         var compiled = (PTXCompiledKernel)cuda.Backend.Compile(
-            EntryPointDescription.FromExplicitlyGroupedKernel(method), new KernelSpecialization(Threads, null));
+            EntryPointDescription.FromExplicitlyGroupedKernel(method), new KernelSpecialization(Threads, Team.MinGroups));
         ref string ptx = ref Ptx(compiled);
         ptx = PtxText.Patch(ptx);
         return cuda.LoadKernel(compiled).CreateLauncherDelegate<Action<AcceleratorStream, KernelConfig, TArgs>>();

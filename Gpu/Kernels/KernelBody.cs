@@ -33,6 +33,9 @@ internal static class Team
     /// <summary>Most threads of a group.</summary>
     public const int MaxThreads = 128;
 
+    /// <summary>Groups that a CUDA multiprocessor is to hold at least: 64 registers a thread, of which ptxas then makes use.</summary>
+    public const int MinGroups = 8;
+
     /// <summary>This thread.</summary>
     public static int Thread => Group.IdxX;
 

@@ -11,7 +11,7 @@ namespace KvIL.Tests.Gpu.Ptx;
 /// <summary>Makes the PTX of kernels without a GPU, and the files of <c>Gpu/Ptx</c>.</summary>
 internal static class PtxFiles
 {
-    /// <summary>The architectures of the files.</summary>
+    /// <summary>The architectures that the texts are for. ILGPU writes one text for both: its target is never above sm_80.</summary>
     public static IReadOnlyList<CudaArchitecture> Architectures { get; } = [CudaArchitecture.SM_80, CudaArchitecture.SM_90];
 
     /// <summary>The PTX of a kernel as a driver gets it, in a context of its own: a compilation that fails poisons its context.</summary>
@@ -22,26 +22,18 @@ internal static class PtxFiles
         using var backend = new PTXBackend(
             context, new CudaCapabilityContext(architecture), architecture, CudaInstructionSet.ISA_78, null);
         var compiled = (PTXCompiledKernel)backend.Compile(
-            EntryPointDescription.FromExplicitlyGroupedKernel(kernel.Method), new KernelSpecialization(Team.MaxThreads, null));
+            EntryPointDescription.FromExplicitlyGroupedKernel(kernel.Method), new KernelSpecialization(Team.MaxThreads, Team.MinGroups));
         return PtxText.Patch(compiled.PTXAssembly).ReplaceLineEndings("\n");
     }
 
-    /// <summary>The name of a text.</summary>
-    public static string FileName(CatalogEntry kernel, CudaArchitecture architecture) =>
-        $"{kernel.Name}.sm{architecture.Major}{architecture.Minor}.ptx";
+    /// <summary>Where a text lies.</summary>
+    public static string PathOf(CatalogEntry kernel) => Path.Combine(PtxManifest.Folder, $"{kernel.Name}.ptx");
 
     /// <summary>Writes all texts and their list, and what ptxas says about registers where there is one.</summary>
     public static void Write()
     {
         foreach (string old in Directory.GetFiles(PtxManifest.Folder, "*.ptx")) File.Delete(old);
-        foreach (CudaArchitecture architecture in Architectures)
-        {
-            foreach (CatalogEntry kernel in Catalog.All)
-            {
-                string path = Path.Combine(PtxManifest.Folder, FileName(kernel, architecture));
-                File.WriteAllText(path, Compile(kernel, architecture));
-            }
-        }
+        foreach (CatalogEntry kernel in Catalog.All) File.WriteAllText(PathOf(kernel), Compile(kernel, Architectures[0]));
 
         File.WriteAllText(PtxManifest.FilePath, PtxManifest.Compute());
         if (Ptxas.Find() is string ptxas) File.WriteAllText(RegisterTable.FilePath, RegisterTable.Measure(ptxas).ToString());

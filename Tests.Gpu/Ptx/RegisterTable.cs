@@ -20,8 +20,8 @@ internal static partial class Ptxas
     /// <summary>Its release, such as 11.8.</summary>
     public static string Release(string ptxas) => ReleaseNumber().Match(Run(ptxas, "--version")).Groups[1].Value;
 
-    /// <summary>Registers of a thread, and bytes of its stack frame and spills.</summary>
-    public static (int Registers, int Stack, int Spills) Assemble(string ptxas, string path, string architecture)
+    /// <summary>Registers of a thread, and bytes of its stack frame and of spills together.</summary>
+    public static (int Registers, int Spills) Assemble(string ptxas, string path, string architecture)
     {
         string cubin = Path.GetTempFileName();
         try
@@ -30,7 +30,7 @@ internal static partial class Ptxas
             Match registers = UsedRegisters().Match(report);
             Match frame = StackFrame().Match(report);
             if (!registers.Success || !frame.Success) throw new InvalidDataException($"{path}: {report}");
-            return (Number(registers, 1), Number(frame, 1), Number(frame, 2) + Number(frame, 3));
+            return (Number(registers, 1), Number(frame, 1) + Number(frame, 2) + Number(frame, 3));
         }
         finally
         {
@@ -62,19 +62,21 @@ internal static partial class Ptxas
 
 /// <summary>What ptxas makes of the committed texts: <c>Gpu/Ptx/registers.txt</c>.</summary>
 /// <param name="Release">The release of ptxas that counted.</param>
-/// <param name="Rows">File, registers, stack bytes, spilled bytes.</param>
-internal sealed record RegisterTable(string Release, IReadOnlyList<(string File, int Registers, int Stack, int Spills)> Rows)
+/// <param name="Rows">For each text and architecture, registers, and bytes of stack and spills.</param>
+internal sealed record RegisterTable(string Release, IReadOnlyList<(string File, string Architecture, int Registers, int Spills)> Rows)
 {
     public static string FilePath => Path.Combine(PtxManifest.Folder, "registers.txt");
 
     public static RegisterTable Measure(string ptxas)
     {
-        List<(string, int, int, int)> rows = [];
+        List<(string, string, int, int)> rows = [];
         foreach (string path in Directory.GetFiles(PtxManifest.Folder, "*.ptx").Order(StringComparer.Ordinal))
         {
-            string file = Path.GetFileName(path);
-            (int registers, int stack, int spills) = Ptxas.Assemble(ptxas, path, "sm_" + file.Split(".sm")[1].Split('.')[0]);
-            rows.Add((file, registers, stack, spills));
+            foreach (string architecture in PtxFiles.Architectures.Select(a => $"sm_{a.Major}{a.Minor}"))
+            {
+                (int registers, int spills) = Ptxas.Assemble(ptxas, path, architecture);
+                rows.Add((Path.GetFileName(path), architecture, registers, spills));
+            }
         }
 
         return new(Ptxas.Release(ptxas), rows);
@@ -82,8 +84,12 @@ internal sealed record RegisterTable(string Release, IReadOnlyList<(string File,
 
     public override string ToString()
     {
-        var text = new StringBuilder($"ptxas {Release}: registers of a thread, bytes of stack, bytes spilled\n");
-        foreach ((string file, int registers, int stack, int spills) in Rows) text.Append($"{registers,4} {stack,4} {spills,4}  {file}\n");
+        var text = new StringBuilder($"ptxas {Release}: registers of a thread; bytes of stack and spills\n");
+        foreach ((string file, string architecture, int registers, int spills) in Rows)
+        {
+            text.Append($"{registers,4} {spills,4}  {architecture} {file}\n");
+        }
+
         return text.ToString();
     }
 }
