@@ -10,7 +10,10 @@ using KvIL.Plans;
 namespace KvIL.Gpu;
 
 /// <summary>An in-order stream of the device, with an arena as large as the largest plan enqueued so far.</summary>
-/// <remarks>Small uploads and bound integers go through a <see cref="StagingRing"/> and wait for nothing; large ones wait for the stream.</remarks>
+/// <remarks>
+/// Small uploads and bound integers go through a <see cref="StagingRing"/> and wait for nothing; large uploads and downloads wait for
+/// the stream. Whatever a driver reports in between is kept until <see cref="Synchronize"/>.
+/// </remarks>
 internal sealed class GpuQueue : IQueue
 {
     private const long FaultBytes = 256;
@@ -23,6 +26,7 @@ internal sealed class GpuQueue : IQueue
     private IDeviceMemory? _arena;
     private long _arenaBytes;
     private volatile bool _busy;
+    private AcceleratorException? _failure;
 
     public GpuQueue(Heap heap)
     {
@@ -43,7 +47,15 @@ internal sealed class GpuQueue : IQueue
             throw new ArgumentException($"expected at most {buffer.SizeBytes} bytes for {buffer.Spec}, got {bytes.Length}.", nameof(source));
         }
 
-        CopyIn(bytes, buffer.View);
+        ArrayView<byte> view = buffer.View;
+        try
+        {
+            CopyIn(bytes, view);
+        }
+        catch (AcceleratorException e)
+        {
+            _failure ??= e;
+        }
     }
 
     public void Enqueue(IExecutable executable, Bindings bindings)
@@ -52,11 +64,18 @@ internal sealed class GpuQueue : IQueue
         ArgumentNullException.ThrowIfNull(bindings);
         Executable lowered = (Executable)executable;
         _frame.Fill(lowered, bindings, Arena(lowered.ScratchBytes));
-        CopyIn(MemoryMarshal.AsBytes(bindings.Symbols), _frame.Block.Cast<byte>());
         _busy = true;
-        foreach (Step step in lowered.Steps)
+        try
         {
-            step.Run(_frame);
+            CopyIn(MemoryMarshal.AsBytes(bindings.Symbols), _frame.Block.Cast<byte>());
+            foreach (Step step in lowered.Steps)
+            {
+                step.Run(_frame);
+            }
+        }
+        catch (AcceleratorException e)
+        {
+            _failure ??= e;
         }
     }
 
@@ -69,9 +88,17 @@ internal sealed class GpuQueue : IQueue
             throw new ArgumentException($"expected at most {buffer.SizeBytes} bytes of {buffer.Spec}, got {bytes.Length}.", nameof(destination));
         }
 
-        if (bytes.Length > 0)
+        ArrayView<byte> view = buffer.View;
+        try
         {
-            _stream.CopyOut(buffer.View, bytes);
+            if (bytes.Length > 0)
+            {
+                _stream.CopyOut(view, bytes);
+            }
+        }
+        catch (AcceleratorException e)
+        {
+            _failure ??= e;
         }
     }
 
@@ -85,10 +112,16 @@ internal sealed class GpuQueue : IQueue
         }
         catch (AcceleratorException e)
         {
-            throw new DeviceFaultException($"{_heap.Device.Name}: {e.Message}", e);
+            _failure ??= e;
         }
 
         _busy = false;
+        if (_failure is AcceleratorException failure)
+        {
+            _failure = null;
+            throw new DeviceFaultException($"{_heap.Device.Name}: {failure.Message}", failure);
+        }
+
         if (fault != Faults.None)
         {
             int none = Faults.None;
@@ -97,19 +130,27 @@ internal sealed class GpuQueue : IQueue
         }
     }
 
-    /// <summary>Blocks until nothing enqueued is left to do, so that memory may be freed; reports no fault.</summary>
+    /// <summary>Blocks until nothing enqueued is left to do, so that memory may be freed.</summary>
+    /// <remarks>A device that failed has nothing left to do either; <see cref="Synchronize"/> reports it.</remarks>
     public void Drain()
     {
-        if (_busy)
+        try
         {
-            _stream.Synchronize();
+            if (_busy)
+            {
+                _stream.Synchronize();
+            }
+        }
+        catch (AcceleratorException e)
+        {
+            _failure ??= e;
         }
     }
 
     public void Dispose()
     {
+        Drain();
         _heap.Remove(this);
-        _stream.Synchronize();
         if (_arena is not null)
         {
             _heap.Release(_arena, _arenaBytes, MemoryKind.Scratch);

@@ -52,6 +52,7 @@ public sealed class PtxTests
     }
 
     [PtxasFact]
+    [Trait("Length", "Long")]
     public void Ptxas_uses_no_stack_spills_nothing_and_counts_the_committed_registers()
     {
         RegisterTable measured = RegisterTable.Measure(Ptxas.Find()!);
