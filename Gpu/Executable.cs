@@ -12,7 +12,7 @@ internal sealed class Executable : IExecutable
 
     private readonly MemoryPlan _memory;
 
-    public Executable(Plan plan, IReadOnlyList<Step> steps)
+    public Executable(Plan plan, Step[] steps)
     {
         (Plan, Steps) = (plan, steps);
         _memory = new(plan, Alignment);
@@ -25,7 +25,7 @@ internal sealed class Executable : IExecutable
     public Plan Plan { get; }
 
     /// <summary>Steps in order, one for each op.</summary>
-    public IReadOnlyList<Step> Steps { get; }
+    public Step[] Steps { get; }
 
     /// <summary>Where the bound integers lie, by symbol id.</summary>
     public ArenaPart Block { get; }

@@ -40,7 +40,7 @@ public static class GpuDevices
         foreach (GpuKind kind in (ReadOnlySpan<GpuKind>)[GpuKind.Cuda, GpuKind.OpenCL])
         {
             using Context context = CreateContext(kind);
-            found.AddRange(context.Devices.Select((device, index) => new GpuDevice(kind, index, device.Name, device.MemorySize)));
+            found.AddRange(Of(kind, context).Select((device, index) => new GpuDevice(kind, index, device.Name, device.MemorySize)));
         }
 
         return found;
@@ -54,7 +54,7 @@ public static class GpuDevices
         Context context = CreateContext(kind);
         try
         {
-            Device[] devices = [.. context.Devices];
+            Device[] devices = [.. Of(kind, context)];
             if (index >= devices.Length)
             {
                 throw new GpuUnavailableException(Missing(kind, index, devices.Length));
@@ -73,6 +73,18 @@ public static class GpuDevices
             context.Dispose();
             throw e is GpuUnavailableException ? e : new GpuUnavailableException($"{kind} device {index} could not be opened: {e.Message}", e);
         }
+    }
+
+    // ILGPU puts its emulation into a context that would otherwise be empty.
+    private static IEnumerable<Device> Of(GpuKind kind, Context context)
+    {
+        AcceleratorType type = kind switch
+        {
+            GpuKind.Cuda => AcceleratorType.Cuda,
+            GpuKind.OpenCL => AcceleratorType.OpenCL,
+            _ => AcceleratorType.CPU,
+        };
+        return context.Devices.Where(device => device.AcceleratorType == type);
     }
 
     // Profiling makes ILGPU's markers, its only events, available. It keeps markers' times, nothing else.

@@ -80,6 +80,24 @@ public sealed class QueueTests(Devices devices) : IClassFixture<Devices>
     }
 
     [Fact]
+    public void Enqueuing_allocates_nothing()
+    {
+        (Plan plan, Slot x, Symbol n, Slot y) = Twice();
+        CountingDevice device = new();
+        using GpuBackend backend = new(device);
+        using IExecutable executable = backend.Compile(plan);
+        using IQueue queue = backend.CreateQueue();
+        using IBuffer input = backend.Allocate(x.Tensor, MemoryKind.Activations), output = backend.Allocate(y.Tensor, MemoryKind.Activations);
+        Bindings bindings = new(plan) { [x] = input, [y] = output, [n] = 4 };
+        queue.Enqueue(executable, bindings);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 100; i++) queue.Enqueue(executable, bindings);
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(202, device.Launches);
+        Assert.Equal(101, device.Copies);
+    }
+
+    [Fact]
     public void Small_uploads_survive_the_reuse_of_their_source_and_the_wrap_of_the_staging_memory()
     {
         using IQueue queue = devices.Gpu.CreateQueue();
@@ -162,10 +180,15 @@ public sealed class QueueTests(Devices devices) : IClassFixture<Devices>
     [Fact]
     public void A_device_that_is_not_there_is_named_in_one_sentence()
     {
-        int cuda = GpuDevices.List().Count(device => device.Kind == GpuKind.Cuda);
-        GpuUnavailableException e = Assert.Throws<GpuUnavailableException>(() => GpuBackend.Create(GpuKind.Cuda, cuda));
-        Assert.StartsWith("No C", e.Message, StringComparison.OrdinalIgnoreCase);
-        e = Assert.Throws<GpuUnavailableException>(() => GpuBackend.Create(GpuKind.Emulated, 1));
+        foreach (GpuKind kind in (ReadOnlySpan<GpuKind>)[GpuKind.Cuda, GpuKind.OpenCL])
+        {
+            int count = GpuDevices.List().Count(device => device.Kind == kind);
+            string message = Assert.Throws<GpuUnavailableException>(() => GpuBackend.Create(kind, count)).Message;
+            Assert.StartsWith(count == 0 ? $"No {kind} device: " : $"No {kind} device {count}: this machine has {count}", message, StringComparison.OrdinalIgnoreCase);
+        }
+
+        Assert.DoesNotContain(GpuDevices.List(), device => device.Name == "CPUAccelerator");
+        GpuUnavailableException e = Assert.Throws<GpuUnavailableException>(() => GpuBackend.Create(GpuKind.Emulated, 1));
         Assert.Equal("No Emulated device 1: this machine has 1, numbered from 0.", e.Message);
         Assert.Throws<ArgumentOutOfRangeException>(() => GpuBackend.Create(GpuKind.Cuda, -1));
         Assert.Equal("emulated:0", devices.Gpu.Name);
