@@ -1,4 +1,5 @@
 using KvIL.Backends;
+using KvIL.Eviction;
 using KvIL.Inference.Models;
 using KvIL.Plans;
 using KvIL.Tensors;
@@ -62,10 +63,16 @@ public sealed partial class Engine : IDisposable
     /// <summary>Spec of the remembered queries of one layer; null when none are remembered.</summary>
     internal TensorSpec? WindowSpec { get; }
 
-    /// <summary>Bytes of scratch of a pass, and of the buffers for its tokens and logits.</summary>
-    public long ScratchBytes => _forward.ScratchBytes + _logitBuffer.Spec.SizeBytes + (3 * _tokenBuffer.Spec.SizeBytes) + _rowBuffer.Spec.SizeBytes;
-
     internal IQueue Queue => _queue;
+
+    /// <summary>Bytes of scratch that passes and a policy's evictions use, and of the buffers for tokens and logits.</summary>
+    public long ScratchBytes(EvictionPolicy policy)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        long eviction = policy.KeepsEverything ? 0 : Eviction(policy, 0, Options.MeasureLoss).ScratchBytes;
+        return Math.Max(_forward.ScratchBytes, eviction)
+            + _logitBuffer.Spec.SizeBytes + (3 * _tokenBuffer.Spec.SizeBytes) + _rowBuffer.Spec.SizeBytes;
+    }
 
     /// <summary>An empty cache.</summary>
     public KvCache CreateCache() => new(this);
@@ -154,6 +161,14 @@ public sealed partial class Engine : IDisposable
         if (logitRows.Length > Options.MaxLogitRows)
         {
             throw new ArgumentException($"expected at most {Options.MaxLogitRows} rows of logits, got {logitRows.Length}.", nameof(logitRows));
+        }
+
+        foreach (int id in ids)
+        {
+            if ((uint)id >= (uint)Model.Config.VocabSize)
+            {
+                throw new RequestException($"Token {id} is outside the model's vocabulary of {Model.Config.VocabSize}.");
+            }
         }
 
         for (int i = 0; i < ids.Length;)

@@ -51,6 +51,8 @@ internal sealed class EvictionExecutable : IDisposable
 
     public Plan Plan => _program.Plan;
 
+    public long ScratchBytes => _executable.ScratchBytes;
+
     public void Enqueue(EvictionArguments a)
     {
         _bindings[_program.From] = a.Cache.Store(a.Store);

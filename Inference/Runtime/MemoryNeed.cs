@@ -37,7 +37,7 @@ public sealed record MemoryNeed(long Weights, long KvPeak, long KvFull, long Wor
         long full = (stores * Bytes(promptTokens + newTokens)) + windows;
         int[] rows = StoreRows.Of(policy, promptTokens, stores);
         long peak = full;
-        long working = engine.ScratchBytes;
+        long working = engine.ScratchBytes(policy);
         if (rows.Min() < promptTokens)
         {
             // Layer by layer: every store cut but one, which is full while its cut copy is written.
