@@ -78,7 +78,7 @@ public sealed class ScoreTests(Devices devices) : IClassFixture<Devices>
     [InlineData(2, 1, 7)]
     [InlineData(2, 3, 65)]
     [InlineData(1, 4, 1500)]
-    public void GroupMean_has_the_same_bits(int kvHeads, int group, int columns)
+    public void GroupMean_is_equal(int kvHeads, int group, int columns)
     {
         float[] x = Draw.Scores(new(group), kvHeads * group * columns, special: group == 3);
         PlanBuilder b = new();
@@ -106,7 +106,7 @@ public sealed class ScoreTests(Devices devices) : IClassFixture<Devices>
     [InlineData(PoolKind.Max, 7, 3, true)]
     [InlineData(PoolKind.Avg, 5, 0, false)]
     [InlineData(PoolKind.Avg, 21, 4, true)]
-    public void Pool_has_the_same_bits(PoolKind kind, int kernel, int window, bool special)
+    public void Pool_is_equal(PoolKind kind, int kernel, int window, bool special)
     {
         Random random = new(kernel);
         HostStore store = HostStore.Random(random, DType.F32, 1, 2, 4, [37, 2], slack: 1);

@@ -275,7 +275,7 @@ internal readonly struct AllocateHeadsEnd : IKernelBody<AllocateHeadsArgs>
         }
     }
 
-    // quota_h = (1 − r)·f_h + r·u_h, rounded by largest remainder; Counts holds f on entry. Every thread follows the whole group's steps.
+    // quota_h = (1 − r)·f_h + r·u_h, rounded by largest remainder; Counts holds f on entry.
     private static void Blend(AllocateHeadsArgs a)
     {
         int heads = a.Runs.Heads;

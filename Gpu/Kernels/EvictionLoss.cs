@@ -6,7 +6,8 @@ namespace KvIL.Gpu.Kernels;
 /// <remarks>
 /// For query head i with attention A over all rows, F its part on kept rows, u_j = v_j W_i:
 /// <code>
-/// change_j = [j dropped] A_j − [j kept] A_j (1 − F)/F      o_i = Σ_j change_j v_j      θ_i = Σ_j |change_j| ‖u_j‖₁      C_i = max_j ‖u_j‖₁
+/// change_j = [j dropped] A_j − [j kept] A_j (1 − F)/F
+/// o_i = Σ_j change_j v_j      θ_i = Σ_j |change_j| ‖u_j‖₁      C_i = max_j ‖u_j‖₁
 /// L = ‖Σ_i o_i W_i‖₁      θ = Σ θ_i      ε_head = 2 Σ C_i (1 − F_i)      ε = 2 max C_i · Σ (1 − F_i)
 /// </code>
 /// Rows of a head are divided into <see cref="Parts"/> parts, whose sums are joined in ascending part.
@@ -267,8 +268,8 @@ internal readonly struct LossRows<TElement, T, TWeight, TW> : IKernelBody<LossRo
     }
 }
 
-/// <summary>Arguments of the kernels that join heads and apply the projection.</summary>
-internal struct LossOutputArgs<TW> where TW : unmanaged
+/// <summary>Arguments of the kernels that join parts, heads and channels.</summary>
+internal struct LossSums
 {
     /// <summary>F64 [query_heads, parts, figures + head_dim].</summary>
     public ArrayView<double> Parts;
@@ -278,9 +279,6 @@ internal struct LossOutputArgs<TW> where TW : unmanaged
 
     /// <summary>F64 [query_heads, mass].</summary>
     public ArrayView<double> Mass;
-
-    /// <summary>[width, query_heads · head_dim].</summary>
-    public ArrayView<TW> Projection;
 
     /// <summary>F64 [width]: |Σ_i (o_i W_i)_c|.</summary>
     public ArrayView<double> Channels;
@@ -293,11 +291,20 @@ internal struct LossOutputArgs<TW> where TW : unmanaged
     public int Width;
 }
 
+/// <summary>Arguments of <see cref="LossChannels{TWeight, TW}"/>.</summary>
+internal struct LossChannelsArgs<TW> where TW : unmanaged
+{
+    public LossSums Sums;
+
+    /// <summary>[width, query_heads · head_dim].</summary>
+    public ArrayView<TW> Projection;
+}
+
 /// <summary>Third: sums over the parts of each head; C_i is their maximum.</summary>
 /// <remarks>One group owns a query head, a thread every n-th number.</remarks>
-internal readonly struct LossHeads<TW> : IKernelBody<LossOutputArgs<TW>> where TW : unmanaged
+internal readonly struct LossHeads : IKernelBody<LossSums>
 {
-    public static void Run(LossOutputArgs<TW> a)
+    public static void Run(LossSums a)
     {
         int size = LossLayout.Figures + a.HeadDim;
         for (int head = Grid.IdxX; head < a.QueryHeads; head += Grid.DimX)
@@ -319,17 +326,18 @@ internal readonly struct LossHeads<TW> : IKernelBody<LossOutputArgs<TW>> where T
 
 /// <summary>Fourth: one output channel of Σ_i o_i W_i, in double.</summary>
 /// <remarks>One group owns a channel; lanes run over (head, channel of the head).</remarks>
-internal readonly struct LossChannels<TWeight, TW> : IKernelBody<LossOutputArgs<TW>>
+internal readonly struct LossChannels<TWeight, TW> : IKernelBody<LossChannelsArgs<TW>>
     where TWeight : struct, IElement<TW>
     where TW : unmanaged
 {
-    public static void Run(LossOutputArgs<TW> a)
+    public static void Run(LossChannelsArgs<TW> b)
     {
+        LossSums a = b.Sums;
         ArrayView<double> lanes = SharedMemory.Allocate<double>(Team.Lanes);
         int inputs = a.QueryHeads * a.HeadDim;
         for (int c = Grid.IdxX; c < a.Width; c += Grid.DimX)
         {
-            ArrayView<TW> weights = a.Projection.SubView((long)c * inputs, inputs);
+            ArrayView<TW> weights = b.Projection.SubView((long)c * inputs, inputs);
             for (int lane = Team.Thread; lane < Team.Lanes; lane += Team.Threads)
             {
                 double sum = 0;
@@ -352,9 +360,9 @@ internal readonly struct LossChannels<TWeight, TW> : IKernelBody<LossOutputArgs<
 
 /// <summary>Last: L, θ, ε_head and ε.</summary>
 /// <remarks>One group; lanes run over output channels, one thread over the heads.</remarks>
-internal readonly struct LossEnd<TW> : IKernelBody<LossOutputArgs<TW>> where TW : unmanaged
+internal readonly struct LossEnd : IKernelBody<LossSums>
 {
-    public static void Run(LossOutputArgs<TW> a)
+    public static void Run(LossSums a)
     {
         ArrayView<double> lanes = SharedMemory.Allocate<double>(Team.Lanes);
         for (int lane = Team.Thread; lane < Team.Lanes; lane += Team.Threads)

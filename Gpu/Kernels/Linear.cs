@@ -51,7 +51,10 @@ internal readonly struct LinearRow<TElement, T> : IKernelBody<LinearArgs<T>>
 }
 
 /// <summary><c>y[i, o] = Σ_k x[i, k] · weight[o, k]</c> for many rows (prefill), each as one chain in ascending k.</summary>
-/// <remarks>One group owns a tile of 16 rows and 32 outputs; steps of 32 channels pass through shared memory, padded against bank conflicts.</remarks>
+/// <remarks>
+/// One group owns a tile of 16 rows and 32 outputs; steps of 32 channels pass through shared memory, padded against bank
+/// conflicts.
+/// </remarks>
 internal readonly struct LinearTile<TElement, T> : IKernelBody<LinearArgs<T>>
     where TElement : struct, IElement<T>
     where T : unmanaged

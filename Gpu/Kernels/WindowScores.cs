@@ -36,7 +36,7 @@ internal struct WindowScoresArgs<T> where T : unmanaged
     }
 }
 
-/// <summary><c>m = max_j s_j</c>, <c>ℓ = Σ_j exp(s_j − m)</c> over the rows that one query of the window sees, <c>s_j = scale · q·k_j</c>.</summary>
+/// <summary><c>m = max_j s_j</c>, <c>ℓ = Σ_j exp(s_j − m)</c> over the rows that a query sees, <c>s_j = scale · q·k_j</c>.</summary>
 /// <remarks>One group owns a (query head, query); a lane keeps a running maximum and rescales its sum when it grows.</remarks>
 internal readonly struct WindowSums<TElement, T> : IKernelBody<WindowScoresArgs<T>>
     where TElement : struct, IElement<T>
@@ -101,7 +101,9 @@ internal readonly struct WindowSums<TElement, T> : IKernelBody<WindowScoresArgs<
 }
 
 /// <summary><c>y[i, j] = (1/w) Σ_t exp(s_tj − m_t) / ℓ_t</c>, t ascending over the queries that see row j.</summary>
-/// <remarks>One thread owns a (query head, row). Logits are computed again rather than held: nothing of size heads · w · rows exists.</remarks>
+/// <remarks>
+/// One thread owns a (query head, row). Logits are computed again rather than held: nothing of size heads · w · rows exists.
+/// </remarks>
 internal readonly struct WindowMeans<TElement, T> : IKernelBody<WindowScoresArgs<T>>
     where TElement : struct, IElement<T>
     where T : unmanaged

@@ -28,9 +28,9 @@ internal sealed class EvictionLossStep<TElement, T, TWeight, TW> : Step
     private readonly EvictionLossOp _op;
     private readonly IKernel<LossArgs<T>> _mass;
     private readonly IKernel<LossRowsArgs<T, TW>> _rows;
-    private readonly IKernel<LossOutputArgs<TW>> _heads;
-    private readonly IKernel<LossOutputArgs<TW>> _channels;
-    private readonly IKernel<LossOutputArgs<TW>> _end;
+    private readonly IKernel<LossSums> _heads;
+    private readonly IKernel<LossChannelsArgs<TW>> _channels;
+    private readonly IKernel<LossSums> _end;
     private readonly int _headDim;
     private readonly int _queryHeads;
     private readonly int _width;
@@ -45,9 +45,9 @@ internal sealed class EvictionLossStep<TElement, T, TWeight, TW> : Step
         IDevice device = heap.Device;
         _mass = device.Load<LossMass<TElement, T>, LossArgs<T>>();
         _rows = device.Load<LossRows<TElement, T, TWeight, TW>, LossRowsArgs<T, TW>>();
-        _heads = device.Load<LossHeads<TW>, LossOutputArgs<TW>>();
-        _channels = device.Load<LossChannels<TWeight, TW>, LossOutputArgs<TW>>();
-        _end = device.Load<LossEnd<TW>, LossOutputArgs<TW>>();
+        _heads = device.Load<LossHeads, LossSums>();
+        _channels = device.Load<LossChannels<TWeight, TW>, LossChannelsArgs<TW>>();
+        _end = device.Load<LossEnd, LossSums>();
         _headDim = op.Store.Store.HeadDim;
         _queryHeads = op.Window.Tensor.Shape[2].Max / _headDim;
         _width = op.OutputProjection.Tensor.Shape[0].Max;
@@ -76,12 +76,11 @@ internal sealed class EvictionLossStep<TElement, T, TWeight, TW> : Step
             Scale = _op.Scale,
         };
         LossRowsArgs<T, TW> rows = new() { Loss = loss, Projection = frame.Of<TW>(_op.OutputProjection), Width = _width };
-        LossOutputArgs<TW> output = new()
+        LossSums sums = new()
         {
             Parts = frame.Of(_parts),
             Heads = frame.Of(_joined),
             Mass = frame.Of(_massOfHeads),
-            Projection = frame.Of<TW>(_op.OutputProjection),
             Channels = frame.Of(_perChannel),
             Y = frame.Of<float>(_op.Y),
             QueryHeads = _queryHeads,
@@ -90,8 +89,9 @@ internal sealed class EvictionLossStep<TElement, T, TWeight, TW> : Step
         };
         frame.Launch(_mass, _queryHeads, loss);
         frame.Launch(_rows, (long)_queryHeads * LossLayout.Parts, rows);
-        frame.Launch(_heads, _queryHeads, output);
-        frame.Launch(_channels, _width, output);
-        frame.Launch(_end, 1, output);
+        frame.Launch(_heads, _queryHeads, sums);
+        LossChannelsArgs<TW> channels = new() { Sums = sums, Projection = frame.Of<TW>(_op.OutputProjection) };
+        frame.Launch(_channels, _width, channels);
+        frame.Launch(_end, 1, sums);
     }
 }

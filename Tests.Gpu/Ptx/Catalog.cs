@@ -35,6 +35,8 @@ internal static class Catalog
         Entry<Elementwise<Maximum>, ElementwiseArgs>(),
         Entry<Rotation, RotationArgs>(),
         Entry<Rope, RopeArgs>(),
+        Entry<LossHeads, LossSums>(),
+        Entry<LossEnd, LossSums>(),
     ];
 
     /// <summary>Finds an entry by name.</summary>
@@ -63,9 +65,7 @@ internal static class Catalog
         Entry<LinearRow<TElement, T>, LinearArgs<T>>(),
         Entry<LinearTile<TElement, T>, LinearArgs<T>>(),
         Entry<LinearBias<TElement, T>, LinearBiasArgs<T>>(),
-        Entry<LossHeads<T>, LossOutputArgs<T>>(),
-        Entry<LossChannels<TElement, T>, LossOutputArgs<T>>(),
-        Entry<LossEnd<T>, LossOutputArgs<T>>(),
+        Entry<LossChannels<TElement, T>, LossChannelsArgs<T>>(),
     ];
 
     private static CatalogEntry Entry<TBody, TArgs>() where TBody : struct, IKernelBody<TArgs> where TArgs : struct =>
