@@ -23,7 +23,7 @@ internal static class CommonOptions
 
     public static Option<string> Device() => new("--device")
     {
-        Description = "Where to compute: cpu.",
+        Description = "Where to compute: cpu, cuda, cuda:N, opencl, ilgpu-cpu (an emulation, very slow) or auto.",
         HelpName = "NAME",
         DefaultValueFactory = _ => "cpu",
     };

@@ -1,38 +1,85 @@
+using System.Globalization;
 using KvIL.Backends;
+using KvIL.Inference;
 using KvIL.Reference;
+#if KVIL_GPU
+using KvIL.Gpu;
+#endif
 
 namespace KvIL;
 
-/// <summary>Where a model computes.</summary>
+/// <summary>Where a model computes: the CPU in managed code, or a GPU through ILGPU with nothing but its driver.</summary>
+/// <remarks>The one place that knows every backend.</remarks>
 public sealed record Device
 {
-    private Device(string name, int threads) => (Name, Threads) = (name, threads);
+    private const string Names = "cpu, cuda, cuda:N, opencl, opencl:N, ilgpu-cpu and auto";
 
-    /// <summary>The best device of this machine that KvIL has a backend for.</summary>
-    public static Device Auto => Cpu();
+    private readonly Func<IBackend> _create;
 
-    /// <summary>Short name, such as <c>cpu</c>.</summary>
+    private Device(string name, Func<IBackend> create) => (Name, _create) = (name, create);
+
+    /// <summary>The first CUDA GPU where there is one, else the CPU.</summary>
+    public static Device Auto => Parse("auto");
+
+    /// <summary>Short name, such as <c>cpu</c> or <c>cuda:0</c>.</summary>
     public string Name { get; }
-
-    /// <summary>Threads of the CPU; 0 for one per processor.</summary>
-    public int Threads { get; }
 
     /// <summary>The CPU, in managed code.</summary>
     /// <param name="threads">Threads; 0 for one per processor.</param>
     public static Device Cpu(int threads = 0)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
-        return new("cpu", threads);
+        return new("cpu", () => new ReferenceBackend(threads));
     }
 
-    /// <summary>A device from its name.</summary>
-    /// <exception cref="ArgumentException">There is no such device.</exception>
-    public static Device Parse(string name, int threads = 0) => name switch
+    /// <summary>A device from its name: <c>cpu</c>, <c>cuda</c>, <c>cuda:1</c>, <c>opencl</c>, <c>ilgpu-cpu</c> (ILGPU's emulation, very slow) or <c>auto</c>.</summary>
+    /// <param name="name">The name.</param>
+    /// <param name="threads">Threads of the CPU; 0 for one per processor.</param>
+    /// <exception cref="ArgumentException">No device has such a name.</exception>
+    public static Device Parse(string name, int threads = 0)
     {
-        "cpu" or "auto" => Cpu(threads),
-        _ => throw new ArgumentException($"There is no device '{name}'; the devices are: cpu, auto.", nameof(name)),
-    };
+        ArgumentNullException.ThrowIfNull(name);
+        string[] parts = name.Split(':', 2);
+        int index = 0;
+        if (parts.Length == 2 && !int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out index))
+        {
+            throw Unknown(name);
+        }
+
+        return (parts[0], parts.Length) switch
+        {
+            ("cpu", 1) => Cpu(threads),
+            ("auto", 1) => HasCuda() ? OnGpu("cuda:0", "cuda", 0) : Cpu(threads),
+            ("cuda" or "opencl", _) => OnGpu($"{parts[0]}:{index}", parts[0], index),
+            ("ilgpu-cpu", 1) => OnGpu(name, name, 0),
+            _ => throw Unknown(name),
+        };
+    }
 
     /// <summary>Makes the backend.</summary>
-    public IBackend CreateBackend() => new ReferenceBackend(Threads);
+    /// <exception cref="RequestException">This machine, or this build, does not have the device.</exception>
+    public IBackend CreateBackend() => _create();
+
+    private static ArgumentException Unknown(string name) => new($"There is no device '{name}'; the devices are {Names}.", nameof(name));
+
+#if KVIL_GPU
+    private static bool HasCuda() => GpuDevices.List().Any(device => device.Kind == GpuKind.Cuda);
+
+    private static Device OnGpu(string name, string kind, int index) => new(name, () =>
+    {
+        try
+        {
+            return GpuBackend.Create(kind switch { "cuda" => GpuKind.Cuda, "opencl" => GpuKind.OpenCL, _ => GpuKind.Emulated }, index);
+        }
+        catch (GpuUnavailableException e)
+        {
+            throw new RequestException(e.Message);
+        }
+    });
+#else
+    private static bool HasCuda() => false;
+
+    private static Device OnGpu(string name, string kind, int index) => new(name, () =>
+        throw new RequestException($"This build has no GPU backend, so there is no device {name} ({kind} {index}); use cpu, or build where ILGPU is at hand."));
+#endif
 }

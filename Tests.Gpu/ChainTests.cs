@@ -26,7 +26,7 @@ public sealed class ChainTests(Devices devices) : IClassFixture<Devices>
         PlanBuilder first = new();
         Slot windowSlot = first.Input("window", new TensorSpec(DType.F32, 1, Window, KvHeads * group * HeadDim));
         Slot firstStore = first.Input("store", store.Spec with { Rows = 0 });
-        Slot scores = first.Output(first.WindowScores(windowSlot, firstStore, 0, store.Tokens(0), 48, scale));
+        Slot scores = first.Output(first.WindowScores(windowSlot, firstStore, 0, store.Tokens(0), Window, 48, scale));
         Given given = new() { Inputs = { [windowSlot] = window, [firstStore] = store } };
         float[] computed = PlanRun.On(devices.Gpu, first.Build("scores"), given).Floats(scores);
 
@@ -57,7 +57,7 @@ public sealed class ChainTests(Devices devices) : IClassFixture<Devices>
             From = window is null
                 ? b.Input("scores", new TensorSpec(DType.F32, KvHeads * group, 48))
                 : b.Input("window", new TensorSpec(DType.F32, 1, Window, width));
-            Slot scores = window is null ? From : b.WindowScores(From, Store, 0, store.Tokens(0), 48, scale);
+            Slot scores = window is null ? From : b.WindowScores(From, Store, 0, store.Tokens(0), Window, 48, scale);
             Slot pooled = b.Pool(b.GroupMean(scores, KvHeads), Store, 0, Window, pool, 5);
             Counts = b.Output(b.AllocateHeads(pooled, Store, 0, Total, Sinks, Window, rule, Ratio.Parse("1/5")));
             Rows = b.Output(b.SelectRows(pooled, Counts, Store, 0, Total, Sinks, Window));

@@ -22,7 +22,7 @@ public sealed class GroupSizeTests
         Slot q = b.Input("q", new TensorSpec(DType.F32, 1, 40)), weight = b.Input("weight", new TensorSpec(DType.F32, 40));
         Slot matrix = b.Input("matrix", new TensorSpec(DType.F32, 3, 40)), zero = b.Input("zero", new TensorSpec(DType.I32, 1));
         Slot position = b.Input("position", new TensorSpec(DType.I32, 1));
-        Slot scores = b.Output(b.WindowScores(window, storeSlot, 0, store.Tokens(0), 37, 0.2f));
+        Slot scores = b.Output(b.WindowScores(window, storeSlot, 0, store.Tokens(0), 2, 37, 0.2f));
         Slot attention = b.Output(b.Attend(q, storeSlot, position, zero, 0.2f));
         Slot normed = b.Output(b.RmsNorm(q, weight, 1e-6f));
         Slot product = b.Output(b.Linear(q, matrix));

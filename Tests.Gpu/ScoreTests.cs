@@ -22,19 +22,20 @@ public sealed class ScoreTests(Devices devices) : IClassFixture<Devices>
         HostStore store = HostStore.Random(random, rows, 2, 1, d, lengths, slack: 1);
         for (int sequence = 0; sequence < 2; sequence++)
         {
-            float[] window = Draw.Normals(random, 2 * w * group * d);
+            int ring = w + 2;
+            float[] window = Draw.Normals(random, 2 * ring * group * d);
             float scale = 1 / MathF.Sqrt(d);
             PlanBuilder b = new();
             Symbol s = b.Symbol("sequence", 1), tokens = b.Symbol("tokens", 512), length = b.Symbol("length", 80);
-            Slot windowSlot = b.Input("window", new TensorSpec(DType.F32, 2, w, group * d));
+            Slot windowSlot = b.Input("window", new TensorSpec(DType.F32, 2, ring, group * d));
             Slot storeSlot = b.Input("store", store.Spec with { Rows = 0 });
-            Slot y = b.Output(b.WindowScores(windowSlot, storeSlot, s, tokens, length, scale));
+            Slot y = b.Output(b.WindowScores(windowSlot, storeSlot, s, tokens, w, length, scale));
             Given given = new() { Inputs = { [windowSlot] = window, [storeSlot] = store } };
             int columns = store.Longest(sequence) + 2;
             (given.Symbols[s], given.Symbols[tokens], given.Symbols[length]) = (sequence, Math.Max(store.Tokens(sequence), w), columns);
 
             (Results expected, Results actual) = devices.Run(b.Build("scores"), given);
-            double terms = LargestTerms(store, sequence, window, group * w, scale);
+            double terms = LargestTerms(store, sequence, window, group * ring, scale);
             double relative = Bounds.Softmax(d, terms, store.Longest(sequence), store.Longest(sequence))
                 + Bounds.Dots(w + 2, 1);
             Same.Within(
@@ -55,7 +56,7 @@ public sealed class ScoreTests(Devices devices) : IClassFixture<Devices>
         PlanBuilder b = new();
         Slot windowSlot = b.Input("window", new TensorSpec(DType.F32, 1, 2, 64));
         Slot storeSlot = b.Input("store", store.Spec with { Rows = 0 });
-        Slot y = b.Output(b.WindowScores(windowSlot, storeSlot, 0, store.Tokens(0), 7, 0.1f));
+        Slot y = b.Output(b.WindowScores(windowSlot, storeSlot, 0, store.Tokens(0), 2, 7, 0.1f));
         (Results expected, Results actual) = devices.Run(b.Build("NaN"), new() { Inputs = { [windowSlot] = window, [storeSlot] = store } });
         Assert.Equal(expected.Floats(y).Select(float.IsNaN), actual.Floats(y).Select(float.IsNaN));
         Assert.Contains(actual.Floats(y), float.IsNaN);

@@ -8,7 +8,7 @@ internal struct WindowScoresArgs<T> where T : unmanaged
     public ArrayView<int> Block;
     public StoreView<T> Store;
 
-    /// <summary>F32 [sequences, w, query_heads, head_dim] in ring order.</summary>
+    /// <summary>F32 [sequences, ring, query_heads, head_dim] in ring order.</summary>
     public ArrayView<float> Window;
 
     /// <summary>F32 [query_heads, w, 2]: each query's largest logit and sum of exponentials.</summary>
@@ -20,18 +20,22 @@ internal struct WindowScoresArgs<T> where T : unmanaged
     public BoundInt Sequence;
     public BoundInt Tokens;
     public BoundInt Length;
+    public BoundInt Queries;
     public int QueryHeads;
-    public int W;
+    public int Ring;
     public float Scale;
+
+    /// <summary>w: how many of the last queries score.</summary>
+    public readonly int W => Queries.In(Block);
 
     /// <summary>The run that a query head reads.</summary>
     public readonly int Run(int queryHead) =>
         (Sequence.In(Block) * Store.Runs.Heads) + (queryHead / (QueryHeads / Store.Runs.Heads));
 
-    /// <summary>Query t of a head: that of position tokens − w + t, which the ring holds at that position modulo w.</summary>
+    /// <summary>Query t of a head: that of position tokens − w + t, which the ring holds at that position modulo its size.</summary>
     public readonly ArrayView<float> Query(int queryHead, int t)
     {
-        long slot = ((long)Sequence.In(Block) * W) + ((Tokens.In(Block) - W + t) % W);
+        long slot = ((long)Sequence.In(Block) * Ring) + ((Tokens.In(Block) - W + t) % Ring);
         return Window.SubView(((slot * QueryHeads) + queryHead) * Store.HeadDim, Store.HeadDim);
     }
 }
@@ -46,12 +50,13 @@ internal readonly struct WindowSums<TElement, T> : IKernelBody<WindowScoresArgs<
     {
         ArrayView<float> maxima = SharedMemory.Allocate<float>(Team.Lanes);
         ArrayView<float> sums = SharedMemory.Allocate<float>(Team.Lanes);
-        for (int item = Grid.IdxX; item < a.QueryHeads * a.W; item += Grid.DimX)
+        int w = a.W;
+        for (int item = Grid.IdxX; item < a.QueryHeads * w; item += Grid.DimX)
         {
-            int head = item / a.W;
-            int t = item - (head * a.W);
+            int head = item / w;
+            int t = item - (head * w);
             int run = a.Run(head);
-            int visible = a.Store.Runs.VisibleRows(run, a.Tokens.In(a.Block) - a.W + t);
+            int visible = a.Store.Runs.VisibleRows(run, a.Tokens.In(a.Block) - w + t);
             ArrayView<float> query = a.Query(head, t);
             for (int lane = Team.Thread; lane < Team.Lanes; lane += Team.Threads)
             {
@@ -129,18 +134,19 @@ internal readonly struct WindowMeans<TElement, T> : IKernelBody<WindowScoresArgs
     {
         long row = a.Store.Runs.Starts[run] + j;
         ArrayView<T> key = a.Store.Key(row);
-        int firstSeer = a.Store.Runs.Positions[row] - (a.Tokens.In(a.Block) - a.W);
+        int w = a.W;
+        int firstSeer = a.Store.Runs.Positions[row] - (a.Tokens.In(a.Block) - w);
         float sum = 0;
-        for (int t = 0; t < a.W; t++)
+        for (int t = 0; t < w; t++)
         {
-            float largest = a.Sums[2 * ((head * a.W) + t)];
-            float total = a.Sums[(2 * ((head * a.W) + t)) + 1];
+            float largest = a.Sums[2 * ((head * w) + t)];
+            float total = a.Sums[(2 * ((head * w) + t)) + 1];
             float logit = t >= firstSeer
                 ? GpuMath.Dot<TElement, T>(a.Query(head, t), key, a.Store.HeadDim) * a.Scale
                 : float.NegativeInfinity;
-            sum += GpuMath.Exp(logit - largest) / total;
+            sum += total == 0 ? 0 : GpuMath.Exp(logit - largest) / total; // a query that sees no row pays no attention
         }
 
-        return sum / a.W;
+        return sum / w;
     }
 }

@@ -16,7 +16,7 @@ internal sealed class WindowScoresStep<TElement, T> : Step
     private readonly IKernel<WindowScoresArgs<T>> _sums;
     private readonly IKernel<WindowScoresArgs<T>> _means;
     private readonly int _queryHeads;
-    private readonly int _window;
+    private readonly int _ring;
     private readonly Scratch<float> _perQuery;
 
     public WindowScoresStep(WindowScoresOp op, Heap heap)
@@ -24,8 +24,8 @@ internal sealed class WindowScoresStep<TElement, T> : Step
         _op = op;
         _sums = heap.Device.Load<WindowSums<TElement, T>, WindowScoresArgs<T>>();
         _means = heap.Device.Load<WindowMeans<TElement, T>, WindowScoresArgs<T>>();
-        (_queryHeads, _window) = (op.Y.Tensor.Shape[0].Max, op.Window.Tensor.Shape[1].Max);
-        _perQuery = Reserve<float>(2L * _queryHeads * _window);
+        (_queryHeads, _ring) = (op.Y.Tensor.Shape[0].Max, op.Window.Tensor.Shape[1].Max);
+        _perQuery = Reserve<float>(2L * _queryHeads * _ring);
     }
 
     public override void Run(Frame frame)
@@ -42,10 +42,11 @@ internal sealed class WindowScoresStep<TElement, T> : Step
             Tokens = Frame.Bound(_op.Tokens),
             Length = Frame.Bound(length),
             QueryHeads = _queryHeads,
-            W = _window,
+            Queries = Frame.Bound(_op.Queries),
+            Ring = _ring,
             Scale = _op.Scale,
         };
-        frame.Launch(_sums, (long)_queryHeads * _window, args);
+        frame.Launch(_sums, (long)_queryHeads * frame.Value(_op.Queries), args);
         frame.Launch(_means, Rows.Items(_queryHeads, frame.Value(length)), args);
     }
 }
