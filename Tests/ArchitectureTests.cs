@@ -1,0 +1,76 @@
+using System.Reflection;
+using System.Text.RegularExpressions;
+using Xunit;
+
+namespace KvIL.Tests;
+
+/// <summary>The arrows between assemblies, and the sizes of files and methods.</summary>
+public sealed class ArchitectureTests
+{
+    private const int MostLines = 400;
+    private const int MostMethodLines = 60;
+
+    // What an assembly may refer to: of ours, and of packages. Everything may refer to the runtime.
+    private static readonly Dictionary<string, string[]> Arrows = new()
+    {
+        ["KvIL.Abstractions"] = [],
+        ["KvIL.Reference"] = ["KvIL.Abstractions", "System.Numerics.Tensors"],
+        ["KvIL.Gpu"] = ["KvIL.Abstractions", "ILGPU"],
+        ["KvIL.Inference"] = ["KvIL.Abstractions"],
+        ["KvIL.Conformance"] = ["KvIL.Abstractions"],
+        ["KvIL"] = ["KvIL.Abstractions", "KvIL.Reference", "KvIL.Gpu", "KvIL.Inference"],
+    };
+
+    private static readonly string[] Projects =
+        ["Abstractions", "Reference", "Gpu", "Inference", "KvIL", "Conformance", "Cli", "Tests", "Tests.Gpu", "bench"];
+
+    public static TheoryData<string> Assemblies => [.. Arrows.Keys.Where(name => File.Exists(PathOf(name)))];
+
+    [Theory]
+    [MemberData(nameof(Assemblies))]
+    public void Assemblies_point_one_way(string name)
+    {
+        IEnumerable<string> referenced = Assembly.LoadFrom(PathOf(name)).GetReferencedAssemblies().Select(a => a.Name!);
+        Assert.Empty(referenced.Where(r => !IsRuntime(r)).Except(Arrows[name]));
+    }
+
+    [Fact]
+    public void All_but_the_gpu_backend_are_looked_at() => Assert.InRange(Arrows.Keys.Count(name => File.Exists(PathOf(name))), Arrows.Count - 1, Arrows.Count);
+
+    [Fact]
+    public void Files_are_short() => Assert.Empty(Sources().Where(file => File.ReadLines(file).Count() > MostLines));
+
+    [Fact]
+    public void Methods_are_short() => Assert.Empty(Sources().SelectMany(file =>
+        LongMethods(File.ReadAllLines(file)).Select(line => $"{Path.GetRelativePath(Repo.Root, file)}:{line}")));
+
+    [Fact]
+    public void A_long_method_is_seen()
+    {
+        string[] body = [.. Enumerable.Repeat("        x++;", MostMethodLines)];
+        Assert.Equal([2], LongMethods(["class C {", "    public static void F(int x)", "    {", .. body, "    }", "}"]));
+        Assert.Empty(LongMethods(["class C {", "    public static void F(int x)", "    {", .. body[2..], "    }", "}"]));
+        Assert.Empty(LongMethods(["class C {", "    private static readonly int[] Table =", "    [", .. body, "    ];", "}"]));
+    }
+
+    private static string PathOf(string name) => Path.Combine(AppContext.BaseDirectory, name + ".dll");
+
+    private static bool IsRuntime(string name) => name is "mscorlib" or "netstandard"
+        || (name.StartsWith("System", StringComparison.Ordinal) && name != "System.Numerics.Tensors");
+
+    private static IEnumerable<string> Sources() => Projects.Select(Repo.PathOf).Where(Directory.Exists)
+        .SelectMany(project => Directory.EnumerateFiles(project, "*.cs", SearchOption.AllDirectories))
+        .Where(file => !Regex.IsMatch(file, @"[\\/](bin|obj)[\\/]"));
+
+    // A member whose braces open at an indentation of four (eight when nested) and close at the same: its lines, signature included.
+    private static IEnumerable<int> LongMethods(string[] lines)
+    {
+        for (int i = 0; i + 1 < lines.Length; i++)
+        {
+            Match brace = Regex.Match(lines[i + 1], @"^( {4}| {8}| {12})\{$");
+            if (!brace.Success || Regex.IsMatch(lines[i], @"\b(class|struct|record|interface|enum|namespace)\b")) continue;
+            int end = Array.IndexOf(lines, brace.Groups[1].Value + "}", i + 1);
+            if (end - i + 1 > MostMethodLines) yield return i + 1;
+        }
+    }
+}
