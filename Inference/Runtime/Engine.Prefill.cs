@@ -66,6 +66,14 @@ public sealed partial class Engine
         return [];
     }
 
+    /// <summary>Bytes that a prompt takes when it goes layer by layer: scratch of the largest stage, and what is held of the whole prompt.</summary>
+    internal (long Scratch, long Prompt) LayerwiseBytes(int tokens)
+    {
+        _layerwise ??= new(this);
+        long elements = (2L * Model.Config.HiddenSize) + Model.Config.HeadDim;
+        return (_layerwise.ScratchBytes, tokens * (DType.F32.SizeBytes(elements) + DType.I32.SizeBytes(3)));
+    }
+
     private List<EvictionCost> PrefillLayerwise(
         KvCache cache, int sequence, ReadOnlySpan<int> ids, EvictionPolicy policy, int reserve, Action<double>? progress)
     {

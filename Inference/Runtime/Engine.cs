@@ -62,8 +62,11 @@ public sealed partial class Engine : IDisposable
     /// <summary>Spec of the remembered queries of one layer; null when none are remembered.</summary>
     internal TensorSpec? WindowSpec { get; }
 
-    /// <summary>Bytes of scratch of a pass, and of the buffers for its tokens and logits.</summary>
-    public long ScratchBytes => _forward.ScratchBytes + _logitBuffer.Spec.SizeBytes + (3 * _tokenBuffer.Spec.SizeBytes) + _rowBuffer.Spec.SizeBytes;
+    /// <summary>Bytes of scratch of a pass.</summary>
+    internal long ForwardScratchBytes => _forward.ScratchBytes;
+
+    /// <summary>Bytes of the buffers for a pass's tokens and logits.</summary>
+    internal long BufferBytes => _logitBuffer.Spec.SizeBytes + (3 * _tokenBuffer.Spec.SizeBytes) + _rowBuffer.Spec.SizeBytes;
 
     internal IQueue Queue => _queue;
 

@@ -51,6 +51,10 @@ internal sealed class EvictionExecutable : IDisposable
 
     public Plan Plan => _program.Plan;
 
+    public long ScratchBytes => _executable.ScratchBytes;
+
+    public long ResultBytes => _losses.Sum(loss => loss.Spec.SizeBytes);
+
     public void Enqueue(EvictionArguments a)
     {
         _bindings[_program.From] = a.Cache.Store(a.Store);

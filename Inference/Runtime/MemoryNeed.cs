@@ -29,17 +29,21 @@ public sealed record MemoryNeed(long Weights, long KvPeak, long KvFull, long Wor
         long full = (stores * Bytes(promptTokens + newTokens)) + windows;
         int[] rows = StoreRows.Of(policy, promptTokens, stores);
         long peak = full;
-        long working = engine.ScratchBytes;
+        long scratch = engine.ForwardScratchBytes;
+        long buffers = engine.BufferBytes;
         if (rows.Min() < promptTokens)
         {
             // Layer by layer: every store cut but one, which is full while its cut copy is written.
             long slack = Math.Max(1, Math.Min(policy.Slack, newTokens));
             long[] kept = [.. rows.Select(r => Bytes(r + (r < promptTokens ? slack : newTokens)))];
             peak = windows + kept.Sum() + Bytes(promptTokens);
-            working += promptTokens * DType.F32.SizeBytes((2L * engine.Model.Config.HiddenSize) + engine.Model.Config.HeadDim + 3);
+            (long layerwise, long prompt) = engine.LayerwiseBytes(promptTokens);
+            (long eviction, long figures) = engine.EvictionBytes(policy);
+            scratch = Math.Max(scratch, Math.Max(layerwise, eviction));
+            buffers += prompt + figures;
         }
 
-        return new(engine.Model.Weights.Values.Sum(weight => weight.Spec.SizeBytes), peak, full, working);
+        return new(engine.Model.Weights.Values.Sum(weight => weight.Spec.SizeBytes), peak, full, scratch + buffers);
     }
 
     /// <summary>Refuses a need above the limit, or above what the machine has.</summary>
