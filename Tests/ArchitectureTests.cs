@@ -49,7 +49,7 @@ public sealed class ArchitectureTests
     {
         string[] body = [.. Enumerable.Repeat("        x++;", MostMethodLines)];
         Assert.Equal([2], LongMethods(["class C {", "    public static void F(int x)", "    {", .. body, "    }", "}"]));
-        Assert.Empty(LongMethods(["class C {", "    public static void F(int x)", "    {", .. body[2..], "    }", "}"]));
+        Assert.Empty(LongMethods(["class C {", "    public static void F(int x)", "    {", .. body[3..], "    }", "}"]));
         Assert.Empty(LongMethods(["class C {", "    private static readonly int[] Table =", "    [", .. body, "    ];", "}"]));
     }
 
@@ -62,15 +62,19 @@ public sealed class ArchitectureTests
         .SelectMany(project => Directory.EnumerateFiles(project, "*.cs", SearchOption.AllDirectories))
         .Where(file => !Regex.IsMatch(file, @"[\\/](bin|obj)[\\/]"));
 
-    // A member whose braces open at an indentation of four (eight when nested) and close at the same: its lines, signature included.
+    // A member is what stands in braces of their own lines, four columns in or eight or twelve when nested, signature included.
     private static IEnumerable<int> LongMethods(string[] lines)
     {
-        for (int i = 0; i + 1 < lines.Length; i++)
+        for (int i = 1; i < lines.Length; i++)
         {
-            Match brace = Regex.Match(lines[i + 1], @"^( {4}| {8}| {12})\{$");
-            if (!brace.Success || Regex.IsMatch(lines[i], @"\b(class|struct|record|interface|enum|namespace)\b")) continue;
-            int end = Array.IndexOf(lines, brace.Groups[1].Value + "}", i + 1);
-            if (end - i + 1 > MostMethodLines) yield return i + 1;
+            Match brace = Regex.Match(lines[i], @"^( {4}| {8}| {12})\{$");
+            if (!brace.Success) continue;
+            int first = i - 1;
+            while (first > 0 && !Regex.IsMatch(lines[first - 1], @"^\s*$|[;{}\]]\s*$|^\s*(//|#)")) first--;
+            string signature = string.Join(' ', lines[first..i]);
+            if (Regex.IsMatch(signature, @"\b(class|struct|record|interface|enum|namespace)\s+\w") || signature.Contains(" = ", StringComparison.Ordinal)) continue;
+            int end = Array.FindIndex(lines, i, line => line.StartsWith(brace.Groups[1].Value + "}", StringComparison.Ordinal));
+            if (end - first + 1 > MostMethodLines) yield return first + 1;
         }
     }
 }

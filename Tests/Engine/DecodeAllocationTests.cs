@@ -36,7 +36,7 @@ public sealed class DecodeAllocationTests
         Sampler sampler = new(SamplingOptions.Greedy, model.Config.VocabSize);
         int[] sequence = [0], id = [sampler.Next(engine.Logits(0))], row = [0];
         (long thread, long process) = (long.MaxValue, long.MaxValue);
-        for (int batch = 0; batch < 6; batch++)
+        for (int batch = 0; batch < 3; batch++)
         {
             long threadBefore = GC.GetAllocatedBytesForCurrentThread(), processBefore = GC.GetTotalAllocatedBytes(precise: true);
             for (int step = 0; step < Steps; step++)

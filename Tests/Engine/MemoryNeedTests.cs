@@ -28,10 +28,10 @@ public sealed class MemoryNeedTests
 
     private static void Holds(string text, int chunk, int threads, Func<MemoryNeed, MemoryNeed> change)
     {
-        const int New = 40;
+        const int New = 12;
         using ReferenceBackend backend = new(threads);
         using Model model = Model.Open(EngineFixture.Demo, backend);
-        int[] prompt = Ids.Prompt(model, 2, 300);
+        int[] prompt = Ids.Prompt(model, 2, 200);
         EvictionPolicy policy = EvictionPolicy.Parse(text);
         EngineOptions options = new() { Chunk = chunk, MaxTokens = prompt.Length + New, Window = policy.Window, MeasureLoss = policy.UsesScores };
         using (Engine engine = new(model, options))

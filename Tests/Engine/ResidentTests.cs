@@ -45,10 +45,10 @@ internal static class ResidentChild
 {
     public const string StatusPath = "/proc/self/status";
 
-    private const int Tokens = 2048;
+    private const int Tokens = 1024;
 
-    // 32 heads of 128 channels in four layers: 131,584 bytes a token and layer.
-    private static readonly SyntheticModel Wide = new(4, 32, 1, 128, 16, 16, 64, DType.F32, Tied: true, Biases: false, Context: Tokens + 8);
+    // 32 heads of 128 channels in eight layers: 131,584 bytes a token and layer.
+    private static readonly SyntheticModel Wide = new(8, 32, 1, 128, 16, 16, 64, DType.F32, Tied: true, Biases: false, Context: Tokens + 8);
 
     /// <summary>Prints resident growth, accounted growth, resident fall and accounted fall.</summary>
     public static void Print()
