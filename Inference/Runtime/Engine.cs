@@ -81,7 +81,8 @@ public sealed partial class Engine : IDisposable
     /// <param name="sequences">Sequence of each token; tokens of a sequence stand together.</param>
     /// <param name="ids">The tokens.</param>
     /// <param name="logitRows">Indices of the tokens whose logits are wanted, ascending.</param>
-    /// <exception cref="RequestException">A sequence would exceed the engine's token limit.</exception>
+    /// <exception cref="RequestException">A sequence would exceed the engine's token limit, or an id is none of the vocabulary.</exception>
+    /// <exception cref="ArgumentException">The spans do not fit each other, or tokens of a sequence stand apart.</exception>
     public void Forward(KvCache cache, ReadOnlySpan<int> sequences, ReadOnlySpan<int> ids, ReadOnlySpan<int> logitRows)
     {
         ArgumentNullException.ThrowIfNull(cache);
@@ -159,9 +160,15 @@ public sealed partial class Engine : IDisposable
             throw new ArgumentException($"expected at most {Options.MaxLogitRows} rows of logits, got {logitRows.Length}.", nameof(logitRows));
         }
 
+        CheckIds(ids);
         for (int i = 0; i < ids.Length;)
         {
             int end = EndOfRun(sequences, i);
+            if (sequences[..i].Contains(sequences[i]))
+            {
+                throw new ArgumentException($"expected the tokens of sequence {sequences[i]} to stand together.", nameof(sequences));
+            }
+
             if (cache.Tokens(sequences[i]) + end - i > Options.MaxTokens)
             {
                 throw new RequestException(
@@ -170,6 +177,16 @@ public sealed partial class Engine : IDisposable
             }
 
             i = end;
+        }
+    }
+
+    private void CheckIds(ReadOnlySpan<int> ids)
+    {
+        int bad = ids.IndexOfAnyExceptInRange(0, Model.Config.VocabSize - 1);
+        if (bad >= 0)
+        {
+            throw new RequestException(
+                $"Token {bad} has the id {ids[bad]}, and the model's vocabulary has {Model.Config.VocabSize} ids from 0; encode the text with this model's tokenizer.");
         }
     }
 

@@ -1,5 +1,4 @@
 using KvIL.Eviction;
-using KvIL.Tensors;
 
 namespace KvIL.Inference.Runtime;
 
