@@ -1,1 +1,3 @@
-return 0;
+using KvIL.Cli;
+
+return App.RunProcess(args);

@@ -95,9 +95,6 @@ public sealed record HostStore(
     /// <summary>Number of a run.</summary>
     public int Run(int sequence, int head) => (sequence * Store.NumKvHeads) + head;
 
-    /// <summary>Rows held by a sequence over all its heads.</summary>
-    public int RowsHeld(int sequence) => Enumerable.Range(0, Store.NumKvHeads).Sum(h => Lengths[Run(sequence, h)]);
-
     /// <summary>Position of row j of a run.</summary>
     public int Position(int run, int j) => Positions[Starts[run] + j];
 

@@ -28,14 +28,18 @@ public sealed class LanguageModel : IDisposable
     public TimeSpan LoadTime { get; }
 
     /// <summary>Opens the model in <paramref name="path"/> on <paramref name="device"/>.</summary>
+    /// <param name="path">Directory of the model.</param>
+    /// <param name="device">The device; null for <see cref="Device.Auto"/>.</param>
+    /// <param name="memoryLimit">Most bytes of weights; null for what the machine has.</param>
     /// <exception cref="ModelFileException">The model is missing, damaged or not supported.</exception>
-    public static LanguageModel Open(string path, Device? device = null)
+    /// <exception cref="RequestException">The weights are above the limit; none of them was loaded.</exception>
+    public static LanguageModel Open(string path, Device? device = null, long? memoryLimit = null)
     {
         Stopwatch clock = Stopwatch.StartNew();
         IBackend backend = (device ?? Device.Auto).CreateBackend();
         try
         {
-            return new(Model.Open(path, backend), clock.Elapsed);
+            return new(Model.Open(path, backend, memoryLimit: memoryLimit), clock.Elapsed);
         }
         catch
         {

@@ -32,14 +32,17 @@ public static class AllocateHeadsLaws
             Expect.Exact(uniform, Run(laws.Subject, c with { Rule = HeadAllocation.Blend, FloorShare = 100 }));
         });
 
+    /// <remarks>For heads with as many candidates as one another. A floor reserves ⌊r·B/H⌋ rows, so it grows in steps of H rows.</remarks>
     public static Law<EvictionCase> Monotone { get; } = new(
-        "AllocateHeads_takes_no_row_from_a_head_when_the_total_grows", "spec eviction, P16: equal candidates", (laws, c) =>
+        "AllocateHeads_takes_no_row_from_a_head_when_the_total_grows", "HeadShares; monotone and nested shares", (laws, c) =>
         {
-            EvictionCase equal = c with { Store = c.Store with { Ragged = false } };
-            int[] less = Run(laws.Subject, equal), more = Run(laws.Subject, equal, equal.Total + 1);
+            c = c with { Store = c.Store with { Ragged = false } };
+            int step = c.Rule == HeadAllocation.Floor ? c.Store.KvHeads : 1;
+            int total = c.Total - ((c.Total - c.Protected) % step);
+            int[] less = Run(laws.Subject, c, total), more = Run(laws.Subject, c, total + step);
             for (int h = 0; h < less.Length; h++)
             {
-                Expect.True(less[h] <= more[h], $"head {h}: {less[h]} rows of {equal.Total}, {more[h]} of {equal.Total + 1}");
+                Expect.True(less[h] <= more[h], $"head {h}: {less[h]} rows of {total}, {more[h]} of {total + step}");
             }
         });
 

@@ -43,9 +43,10 @@ public sealed class Evaluator : IDisposable
     private readonly List<string> _budgets;
 
     /// <summary>An evaluation of policies at budgets on prompts.</summary>
-    /// <exception cref="RequestException">A prompt does not fit the model's context, a policy names a budget, or the model has no tokenizer.</exception>
+    /// <exception cref="RequestException">A prompt does not fit the model's context, a policy names a budget, or the model has no tokenizer, or memory is short.</exception>
     public Evaluator(
-        Model model, IReadOnlyList<EvaluationItem> items, IReadOnlyList<string> policies, IReadOnlyList<string> budgets, DType rowType = DType.F32, int chunk = 512)
+        Model model, IReadOnlyList<EvaluationItem> items, IReadOnlyList<string> policies, IReadOnlyList<string> budgets, DType rowType = DType.F32, int chunk = 512,
+        long? memoryLimit = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(items);
@@ -73,6 +74,7 @@ public sealed class Evaluator : IDisposable
             Window = _policies.Select(p => p.Policy.Window).Append(0).Max(),
             MaxLogitRows = Math.Max(longest, 1),
         });
+        CheckMemory(longest, memoryLimit);
     }
 
     /// <summary>Runs every prompt.</summary>
@@ -107,6 +109,21 @@ public sealed class Evaluator : IDisposable
         }
 
         return Math.Min(1, 2 * tail);
+    }
+
+    // A prompt's cache and one fork of it, which may keep everything.
+    private void CheckMemory(int longestAnswer, long? limit)
+    {
+        try
+        {
+            MemoryNeed need = MemoryNeed.Of(_engine, EvictionPolicy.Full, _items.Max(item => item.Prompt.Length), longestAnswer);
+            (need with { KvPeak = 2 * need.KvFull }).Check(limit);
+        }
+        catch
+        {
+            _engine.Dispose();
+            throw;
+        }
     }
 
     private static Prepared Prepare(EvaluationItem item, ITokenizer tokenizer, int context)

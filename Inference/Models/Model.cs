@@ -1,5 +1,6 @@
 using KvIL.Backends;
 using KvIL.Inference.Files;
+using KvIL.Inference.Runtime;
 using KvIL.Inference.Tokenization;
 using KvIL.Sharing;
 using KvIL.Tensors;
@@ -12,10 +13,11 @@ public sealed class Model : IDisposable
     private readonly Checkpoint _checkpoint;
     private readonly Dictionary<string, IBuffer> _buffers = [];
 
-    private Model(Checkpoint checkpoint, IBackend backend, SharingMap? map)
+    private Model(Checkpoint checkpoint, IBackend backend, SharingMap? map, long? memoryLimit)
     {
         (_checkpoint, Backend) = (checkpoint, backend);
         Transformer = new(checkpoint, map);
+        MemoryNeed.OfWeights(Transformer).Check(memoryLimit);
         foreach ((string name, TensorSpec spec) in Transformer.Weights)
         {
             _buffers[name] = backend.Import(spec, checkpoint.Tensors[name].Data);
@@ -47,14 +49,19 @@ public sealed class Model : IDisposable
     public IReadOnlyList<int> EosIds => Config.EosTokenIds.Count > 0 ? Config.EosTokenIds : Tokenizer?.EosIds ?? [];
 
     /// <summary>Opens the checkpoint in <paramref name="directory"/> on <paramref name="backend"/>, which must outlive the model.</summary>
+    /// <param name="directory">The checkpoint's directory.</param>
+    /// <param name="backend">The device.</param>
+    /// <param name="map">Which layer reads whose keys and values; null for each its own.</param>
+    /// <param name="memoryLimit">Most bytes of weights; null for what the machine has.</param>
     /// <exception cref="ModelFileException">The checkpoint is missing, damaged or not supported.</exception>
-    public static Model Open(string directory, IBackend backend, SharingMap? map = null)
+    /// <exception cref="RequestException">The weights are above the limit; none of them was imported.</exception>
+    public static Model Open(string directory, IBackend backend, SharingMap? map = null, long? memoryLimit = null)
     {
         ArgumentNullException.ThrowIfNull(backend);
         Checkpoint checkpoint = Checkpoint.Open(directory);
         try
         {
-            return new(checkpoint, backend, map);
+            return new(checkpoint, backend, map, memoryLimit);
         }
         catch
         {

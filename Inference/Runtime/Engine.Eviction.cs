@@ -1,5 +1,6 @@
 using KvIL.Backends;
 using KvIL.Eviction;
+using KvIL.Plans;
 using KvIL.Sharing;
 using KvIL.Tensors;
 
@@ -68,6 +69,15 @@ public sealed partial class Engine
 
         cost = costs;
         return fork;
+    }
+
+    /// <summary>The plan by which a policy evicts a store; null for one that keeps everything.</summary>
+    /// <exception cref="RequestException">The policy scores by more queries than this engine remembers.</exception>
+    public Plan? EvictionPlan(EvictionPolicy policy, int store = 0)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        RequireWindow(policy);
+        return policy.KeepsEverything ? null : Eviction(policy, store, Options.MeasureLoss).Plan;
     }
 
     // Remembers the policy, and for each store the count to which it cuts.

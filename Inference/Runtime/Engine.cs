@@ -1,4 +1,5 @@
 using KvIL.Backends;
+using KvIL.Eviction;
 using KvIL.Inference.Models;
 using KvIL.Plans;
 using KvIL.Tensors;
@@ -186,7 +187,7 @@ public sealed partial class Engine : IDisposable
         if (bad >= 0)
         {
             throw new RequestException(
-                $"Token {bad} has the id {ids[bad]}, and the model's vocabulary has {Model.Config.VocabSize} ids from 0; encode the text with this model's tokenizer.");
+                $"Token {ids[bad]} is outside the model's vocabulary of {Model.Config.VocabSize}; encode the text with the model's own tokenizer.");
         }
     }
 

@@ -1,4 +1,5 @@
 using KvIL.Eviction;
+using KvIL.Inference.Models;
 
 namespace KvIL.Inference.Runtime;
 
@@ -6,11 +7,18 @@ namespace KvIL.Inference.Runtime;
 /// <param name="Weights">Weights as stored.</param>
 /// <param name="KvPeak">Most bytes of cache held at once.</param>
 /// <param name="KvFull">Bytes of a cache that keeps everything.</param>
-/// <param name="Working">Scratch of the passes, and the hidden states of a prompt that goes layer by layer.</param>
+/// <param name="Working">Scratch of the largest plan, tokens, logits and figures, and the hidden states of a prompt that goes layer by layer.</param>
 public sealed record MemoryNeed(long Weights, long KvPeak, long KvFull, long Working)
 {
     /// <summary>All bytes of the run.</summary>
     public long Total => Weights + KvPeak + Working;
+
+    /// <summary>The need of the weights alone, known before they are imported.</summary>
+    public static MemoryNeed OfWeights(Transformer transformer)
+    {
+        ArgumentNullException.ThrowIfNull(transformer);
+        return new(transformer.Weights.Values.Sum(weight => weight.SizeBytes), 0, 0, 0);
+    }
 
     /// <summary>The need of one sequence under a policy.</summary>
     /// <param name="engine">The engine, compiled.</param>
@@ -42,7 +50,7 @@ public sealed record MemoryNeed(long Weights, long KvPeak, long KvFull, long Wor
             buffers += prompt + figures;
         }
 
-        return new(engine.Model.Weights.Values.Sum(weight => weight.Spec.SizeBytes), peak, full, scratch + buffers);
+        return OfWeights(engine.Model.Transformer) with { KvPeak = peak, KvFull = full, Working = scratch + buffers };
     }
 
     /// <summary>Refuses a need above the limit, or above what the machine has.</summary>

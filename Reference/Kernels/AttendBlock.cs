@@ -130,38 +130,38 @@ internal readonly unsafe struct AttendBlock
     // logits[j, ℓ] := exp(scale · logits[j, ℓ] − m[ℓ]); rows beyond a lane's last visible one give 0.
     private void SoftmaxTile(int first, int count)
     {
-        for (int half = 0; half < Tile.Width; half += Lanes.Count)
+        for (int lane = 0; lane < Tile.Width; lane += Lanes.Count)
         {
-            Vector512<int> visible = Vector512.Load(_visible + half);
-            Vector512<float> old = Vector512.Load(_maximum + half);
-            Vector512<float> maximum = old;
+            Vector256<int> visible = Vector256.Load(_visible + lane);
+            Vector256<float> old = Vector256.Load(_maximum + lane);
+            Vector256<float> maximum = old;
             for (int j = 0; j < count; j++)
             {
-                float* logits = _logits + (j * Tile.Width) + half;
-                Vector512<float> masked = Vector512.ConditionalSelect(
-                    Vector512.GreaterThan(visible, Vector512.Create(first + j)).AsSingle(),
-                    Vector512.Load(logits) * _scale,
-                    Vector512.Create(float.NegativeInfinity));
+                float* logits = _logits + (j * Tile.Width) + lane;
+                Vector256<float> masked = Vector256.ConditionalSelect(
+                    Vector256.GreaterThan(visible, Vector256.Create(first + j)).AsSingle(),
+                    Vector256.Load(logits) * _scale,
+                    Vector256.Create(float.NegativeInfinity));
                 masked.Store(logits);
-                maximum = Vector512.Max(maximum, masked);
+                maximum = Vector256.Max(maximum, masked);
             }
 
-            Vector512<float> rescale = Lanes.Exp(old - maximum);
-            Vector512<float> sum = Vector512.Load(_sum + half) * rescale;
+            Vector256<float> rescale = Lanes.Exp(old - maximum);
+            Vector256<float> sum = Vector256.Load(_sum + lane) * rescale;
             for (int j = 0; j < count; j++)
             {
-                float* logits = _logits + (j * Tile.Width) + half;
-                Vector512<float> e = Lanes.Exp(Vector512.Load(logits) - maximum);
+                float* logits = _logits + (j * Tile.Width) + lane;
+                Vector256<float> e = Lanes.Exp(Vector256.Load(logits) - maximum);
                 e.Store(logits);
                 sum += e;
             }
 
-            maximum.Store(_maximum + half);
-            sum.Store(_sum + half);
+            maximum.Store(_maximum + lane);
+            sum.Store(_sum + lane);
             for (int channel = 0; channel < _headDim; channel++)
             {
-                float* outputs = _outputs + (channel * Tile.Width) + half;
-                (Vector512.Load(outputs) * rescale).Store(outputs);
+                float* outputs = _outputs + (channel * Tile.Width) + lane;
+                (Vector256.Load(outputs) * rescale).Store(outputs);
             }
         }
     }
@@ -208,18 +208,18 @@ internal readonly unsafe struct AttendBlock
     {
         float* logits = _logits + (lane * RowsPerBlock);
         new Span<float>(logits + count, RowsPerBlock - count).Fill(float.NegativeInfinity);
-        Vector512<float> largest = Vector512.Create(_maximum[lane]);
+        Vector256<float> largest = Vector256.Create(_maximum[lane]);
         for (int j = 0; j < RowsPerBlock; j += Lanes.Count)
         {
-            largest = Vector512.Max(largest, Vector512.Load(logits + j));
+            largest = Vector256.Max(largest, Vector256.Load(logits + j));
         }
 
-        Vector512<float> maximum = Vector512.Create(Lanes.Max(largest));
-        float rescale = Lanes.Exp(Vector512.Create(_maximum[lane]) - maximum)[0];
-        Vector512<float> sum = default;
+        Vector256<float> maximum = Vector256.Create(Lanes.Max(largest));
+        float rescale = Lanes.Exp(Vector256.Create(_maximum[lane]) - maximum)[0];
+        Vector256<float> sum = default;
         for (int j = 0; j < RowsPerBlock; j += Lanes.Count)
         {
-            Vector512<float> e = Lanes.Exp(Vector512.Load(logits + j) - maximum);
+            Vector256<float> e = Lanes.Exp(Vector256.Load(logits + j) - maximum);
             e.Store(logits + j);
             sum += e;
         }
@@ -236,15 +236,14 @@ internal readonly unsafe struct AttendBlock
     private void AddValue<TElement>(byte* value, int j, int lanes) where TElement : struct, IElement
     {
         int channel = 0;
-        for (; channel <= _headDim - 32; channel += 32)
+        for (; channel <= _headDim - Lanes.Count; channel += Lanes.Count)
         {
-            (Vector512<float> lower, Vector512<float> upper) = TElement.Load32(value, channel);
+            Vector256<float> v = TElement.Load8(value, channel);
             for (int lane = 0; lane < lanes; lane++)
             {
-                Vector512<float> p = Vector512.Create(_logits[(lane * RowsPerBlock) + j]);
+                Vector256<float> p = Vector256.Create(_logits[(lane * RowsPerBlock) + j]);
                 float* output = _outputs + (lane * _headDim) + channel;
-                Vector512.FusedMultiplyAdd(p, lower, Vector512.Load(output)).Store(output);
-                Vector512.FusedMultiplyAdd(p, upper, Vector512.Load(output + 16)).Store(output + 16);
+                Vector256.FusedMultiplyAdd(p, v, Vector256.Load(output)).Store(output);
             }
         }
 

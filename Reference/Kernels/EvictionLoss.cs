@@ -89,6 +89,10 @@ internal sealed unsafe class EvictionLossStep(EvictionLossOp op) : Step
             int kvHead = index / (queryHeads / spec.NumKvHeads);
             int run = (sequence * spec.NumKvHeads) + kvHead;
             int rows = store.Length[run];
+            double* figures = heads + (index * doublesPerHead);
+            new Span<double>(figures, Figures + spec.HeadDim).Clear();
+            if (rows == 0) return;
+
             double[] attention = Attention(run, rows, query + ((long)index * spec.HeadDim));
             double[] norms = Norms(run, rows, index, worker);
             bool[] isKept = Kept(kvHead, rows);
@@ -101,12 +105,10 @@ internal sealed unsafe class EvictionLossStep(EvictionLossOp op) : Step
                 droppedMass += isKept[j] ? 0 : attention[j];
             }
 
-            double* figures = heads + (index * doublesPerHead);
-            double excess = keptMass > 0 ? (1 / keptMass) - 1 : 0;
+            // 1/F − 1 as (1 − F)/F, which is exactly 0 when nothing is dropped.
+            double excess = keptMass > 0 ? droppedMass / keptMass : 0;
             figures[Dropped] = droppedMass;
             figures[Largest] = norms.Max();
-            figures[Theta] = 0;
-            new Span<double>(figures + Figures, spec.HeadDim).Clear();
             for (int j = 0; j < rows; j++)
             {
                 // A − Â: a dropped row loses all its attention, a kept one gains its share of it.
@@ -185,9 +187,10 @@ internal sealed unsafe class EvictionLossStep(EvictionLossOp op) : Step
                     Tile.Multiply(widened, d, 1, height, panel, d, tile, accumulate: false);
                     for (int r = 0; r < height; r++)
                     {
-                        Vector512<float> lower = Vector512.Abs(Vector512.Load(tile + (r * Tile.Width)));
-                        Vector512<float> upper = Vector512.Abs(Vector512.Load(tile + (r * Tile.Width) + Lanes.Count));
-                        norms[j + r] += Lanes.Sum(lower + upper);
+                        for (int lane = 0; lane < Tile.Width; lane += Lanes.Count)
+                        {
+                            norms[j + r] += Lanes.Sum(Vector256.Abs(Vector256.Load(tile + (r * Tile.Width) + lane)));
+                        }
                     }
                 }
             }

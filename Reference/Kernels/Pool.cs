@@ -38,10 +38,10 @@ internal static class Pool
         for (; j < x.Length && j < half; j++) y[j] = One<TPool>(x, kernel, j);
 
         // All neighbours of these sixteen results are inside the row.
-        for (; j <= x.Length - half - Vector512<float>.Count; j += Vector512<float>.Count)
+        for (; j <= x.Length - half - Vector256<float>.Count; j += Vector256<float>.Count)
         {
-            Vector512<float> sum = Vector512.Create(TPool.Identity);
-            for (int o = -half; o <= half; o++) sum = TPool.Combine(sum, Vector512.LoadUnsafe(ref x0, (nuint)(j + o)));
+            Vector256<float> sum = Vector256.Create(TPool.Identity);
+            for (int o = -half; o <= half; o++) sum = TPool.Combine(sum, Vector256.LoadUnsafe(ref x0, (nuint)(j + o)));
             TPool.Finish(sum, kernel).StoreUnsafe(ref y0, (nuint)j);
         }
 
@@ -63,11 +63,11 @@ internal static class Pool
 
         static abstract float Combine(float sum, float x);
 
-        static abstract Vector512<float> Combine(Vector512<float> sum, Vector512<float> x);
+        static abstract Vector256<float> Combine(Vector256<float> sum, Vector256<float> x);
 
         static abstract float Finish(float sum, int kernel);
 
-        static abstract Vector512<float> Finish(Vector512<float> sum, int kernel);
+        static abstract Vector256<float> Finish(Vector256<float> sum, int kernel);
     }
 
     private readonly struct Maximum : IPool
@@ -77,12 +77,12 @@ internal static class Pool
         // A comparison with NaN is false.
         public static float Combine(float sum, float x) => x > sum ? x : sum;
 
-        public static Vector512<float> Combine(Vector512<float> sum, Vector512<float> x) =>
-            Vector512.ConditionalSelect(Vector512.GreaterThan(x, sum), x, sum);
+        public static Vector256<float> Combine(Vector256<float> sum, Vector256<float> x) =>
+            Vector256.ConditionalSelect(Vector256.GreaterThan(x, sum), x, sum);
 
         public static float Finish(float sum, int kernel) => sum;
 
-        public static Vector512<float> Finish(Vector512<float> sum, int kernel) => sum;
+        public static Vector256<float> Finish(Vector256<float> sum, int kernel) => sum;
     }
 
     private readonly struct Mean : IPool
@@ -91,10 +91,10 @@ internal static class Pool
 
         public static float Combine(float sum, float x) => sum + x;
 
-        public static Vector512<float> Combine(Vector512<float> sum, Vector512<float> x) => sum + x;
+        public static Vector256<float> Combine(Vector256<float> sum, Vector256<float> x) => sum + x;
 
         public static float Finish(float sum, int kernel) => sum / kernel;
 
-        public static Vector512<float> Finish(Vector512<float> sum, int kernel) => sum / kernel;
+        public static Vector256<float> Finish(Vector256<float> sum, int kernel) => sum / kernel;
     }
 }

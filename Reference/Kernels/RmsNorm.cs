@@ -32,7 +32,7 @@ internal sealed unsafe class RmsNormStep(RmsNormOp op) : Step
             for (int k = 0; k < width; k += Lanes.Count)
             {
                 int count = Math.Min(Lanes.Count, width - k);
-                Vector512<float> scaled = Lanes.LoadPart(row + k, count) * scale;
+                Vector256<float> scaled = Lanes.LoadPart(row + k, count) * scale;
                 Lanes.StorePart(Lanes.LoadPart(weight + k, count) * scaled, result + k, count);
             }
         }

@@ -11,7 +11,7 @@ namespace KvIL.Reference.Kernels;
 /// <remarks>
 /// These scores decide what is kept, so their bits are the same at every vector width and thread count. One query stands in each
 /// lane: products are chains of fused multiply-adds in ascending channel (<see cref="Tile"/>), maxima and sums run down
-/// the rows inside a lane, and the mean over the queries adds lanes in the order of <see cref="Lanes.Sum"/>.
+/// the rows inside a lane, and the mean adds queries in eights, each eight in the order of <see cref="Lanes.Sum"/>.
 /// Logits are held for 32 queries at a time: 128 bytes a row.
 /// </remarks>
 internal sealed unsafe class WindowScoresStep(WindowScoresOp op) : Step
@@ -52,14 +52,13 @@ internal sealed unsafe class WindowScoresStep(WindowScoresOp op) : Step
                 int lanes = Math.Min(Tile.Width, w - first);
                 int rows = store.Length[run];
                 Logits(run, rows, index, first, lanes, logits);
-                Vector512<float> lower = Softmax(run, rows, first, logits);
-                Vector512<float> upper = Softmax(run, rows, first + Lanes.Count, logits + Lanes.Count);
-                lower = FirstLanes(lower, lanes);
-                upper = FirstLanes(upper, lanes - Lanes.Count);
-                for (int j = 0; j < rows; j++)
+                for (int lane = 0; lane < lanes; lane += Lanes.Count)
                 {
-                    float* e = logits + ((long)j * Tile.Width);
-                    scores[j] += Lanes.Sum((Vector512.Load(e) * lower) + (Vector512.Load(e + Lanes.Count) * upper));
+                    Vector256<float> factor = FirstLanes(Softmax(run, rows, first + lane, logits + lane), lanes - lane);
+                    for (int j = 0; j < rows; j++)
+                    {
+                        scores[j] += Lanes.Sum(Vector256.Load(logits + ((long)j * Tile.Width) + lane) * factor);
+                    }
                 }
             }
         }
@@ -97,36 +96,38 @@ internal sealed unsafe class WindowScoresStep(WindowScoresOp op) : Step
             }
         }
 
-        // Sixteen lanes: logits become exp(scale · logit − maximum), 0 where a row is later than the query; returns 1 / (w · Σ).
-        private Vector512<float> Softmax(int run, int rows, int firstQuery, float* logits)
+        // Eight lanes: logits become exp(scale · logit − maximum), 0 where a row is later than the query; returns 1 / (w · Σ).
+        private Vector256<float> Softmax(int run, int rows, int firstQuery, float* logits)
         {
             int* positions = store.Position + store.Start[run];
-            Vector512<int> query = Vector512.Create(tokens - w + firstQuery) + Vector512<int>.Indices;
-            Vector512<float> maximum = Vector512.Create(float.MinValue);
+            Vector256<int> query = Vector256.Create(tokens - w + firstQuery) + Vector256<int>.Indices;
+            Vector256<float> maximum = Vector256.Create(float.MinValue);
             for (int j = 0; j < rows; j++)
             {
                 float* logit = logits + ((long)j * Tile.Width);
-                Vector512<float> masked = Vector512.ConditionalSelect(
-                    Vector512.GreaterThanOrEqual(query, Vector512.Create(positions[j])).AsSingle(),
-                    Vector512.Load(logit) * scale,
-                    Vector512.Create(float.NegativeInfinity));
+                Vector256<float> masked = Vector256.ConditionalSelect(
+                    Vector256.GreaterThanOrEqual(query, Vector256.Create(positions[j])).AsSingle(),
+                    Vector256.Load(logit) * scale,
+                    Vector256.Create(float.NegativeInfinity));
                 masked.Store(logit);
-                maximum = Vector512.Max(maximum, masked);
+                maximum = Vector256.Max(maximum, masked);
             }
 
-            Vector512<float> sum = default;
+            Vector256<float> sum = default;
             for (int j = 0; j < rows; j++)
             {
                 float* logit = logits + ((long)j * Tile.Width);
-                Vector512<float> e = Lanes.Exp(Vector512.Load(logit) - maximum);
+                Vector256<float> e = Lanes.Exp(Vector256.Load(logit) - maximum);
                 e.Store(logit);
                 sum += e;
             }
 
-            return Vector512<float>.One / (sum * w);
+            // A query that sees no row pays no attention, rather than 0/0.
+            return Vector256.ConditionalSelect(
+                Vector256.GreaterThan(sum, Vector256<float>.Zero), Vector256<float>.One / (sum * w), Vector256<float>.Zero);
         }
 
-        private static Vector512<float> FirstLanes(Vector512<float> x, int count) => Vector512.ConditionalSelect(
-            Vector512.LessThan(Vector512<int>.Indices, Vector512.Create(count)).AsSingle(), x, Vector512<float>.Zero);
+        private static Vector256<float> FirstLanes(Vector256<float> x, int count) => Vector256.ConditionalSelect(
+            Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(count)).AsSingle(), x, Vector256<float>.Zero);
     }
 }

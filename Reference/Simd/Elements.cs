@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using KvIL.Tensors;
 
 namespace KvIL.Reference.Simd;
@@ -13,8 +14,8 @@ internal unsafe interface IElement
     /// <summary>Element <paramref name="index"/>.</summary>
     static abstract float Load(byte* source, long index);
 
-    /// <summary>Elements <paramref name="index"/> to <paramref name="index"/> + 31, lower then upper half.</summary>
-    static abstract (Vector512<float> Lower, Vector512<float> Upper) Load32(byte* source, long index);
+    /// <summary>Elements <paramref name="index"/> to <paramref name="index"/> + 7.</summary>
+    static abstract Vector256<float> Load8(byte* source, long index);
 }
 
 /// <summary>binary32.</summary>
@@ -26,8 +27,7 @@ internal readonly unsafe struct F32Element : IElement
     public static float Load(byte* source, long index) => ((float*)source)[index];
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static (Vector512<float> Lower, Vector512<float> Upper) Load32(byte* source, long index) =>
-        (Vector512.Load((float*)source + index), Vector512.Load((float*)source + index + 16));
+    public static Vector256<float> Load8(byte* source, long index) => Vector256.Load((float*)source + index);
 }
 
 /// <summary>bfloat16: the upper half of a binary32, so widening is a shift.</summary>
@@ -39,11 +39,7 @@ internal readonly unsafe struct BF16Element : IElement
     public static float Load(byte* source, long index) => BitConverter.Int32BitsToSingle(((ushort*)source)[index] << 16);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static (Vector512<float> Lower, Vector512<float> Upper) Load32(byte* source, long index)
-    {
-        (Vector512<uint> lower, Vector512<uint> upper) = Vector512.Widen(Vector512.Load((ushort*)source + index));
-        return ((lower << 16).AsSingle(), (upper << 16).AsSingle());
-    }
+    public static Vector256<float> Load8(byte* source, long index) => (Elements.Load8((short*)source + index) << 16).AsSingle();
 }
 
 /// <summary>binary16. .NET has no public instruction for it: exponent and fraction are shifted into place and rescaled by 2¹¹², which is exact for subnormals too.</summary>
@@ -55,21 +51,15 @@ internal readonly unsafe struct F16Element : IElement
     public static float Load(byte* source, long index) => (float)((Half*)source)[index];
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static (Vector512<float> Lower, Vector512<float> Upper) Load32(byte* source, long index)
+    public static Vector256<float> Load8(byte* source, long index)
     {
-        (Vector512<uint> lower, Vector512<uint> upper) = Vector512.Widen(Vector512.Load((ushort*)source + index));
-        return (Widen(lower), Widen(upper));
-    }
+        // Sign-extended, so that one shift and one mask place sign (bit 31), exponent (27 to 23) and fraction (22 to 13).
+        Vector256<int> placed = (Elements.Load8((short*)source + index) << 13) & Vector256.Create(unchecked((int)0x8FFFE000));
+        Vector256<float> finite = placed.AsSingle() * Vector256.Create(5.192296858534828e33f); // 2¹¹²
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Widen(Vector512<uint> half)
-    {
-        Vector512<uint> magnitude = (half & Vector512.Create(0x7FFFu)) << 13;
-        Vector512<uint> sign = (half & Vector512.Create(0x8000u)) << 16;
-        Vector512<uint> finite = (magnitude.AsSingle() * Vector512.Create(5.192296858534828e33f)).AsUInt32(); // 2¹¹²
-        Vector512<uint> special = magnitude | Vector512.Create(0x7F800000u); // infinity and NaN keep all exponent bits
-        Vector512<uint> isSpecial = Vector512.GreaterThan(magnitude, Vector512.Create(0x0F7FFFFFu));
-        return (Vector512.ConditionalSelect(isSpecial, special, finite) | sign).AsSingle();
+        // Infinity and NaN came out as 65536 or more; they keep their fraction and get all exponent bits.
+        Vector256<int> isSpecial = Vector256.GreaterThanOrEqual(Vector256.Abs(finite), Vector256.Create(65536f)).AsInt32();
+        return (finite.AsInt32() | (isSpecial & Vector256.Create(0x7F800000))).AsSingle();
     }
 }
 
@@ -96,15 +86,26 @@ internal static unsafe class Elements
         }
     }
 
+    /// <summary>Eight 16-bit elements, sign-extended.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> Load8(short* source)
+    {
+        if (Avx2.IsSupported)
+        {
+            return Avx2.ConvertToVector256Int32(source);
+        }
+
+        Vector128<short> packed = Vector128.Load(source);
+        return Vector256.Create(Vector128.WidenLower(packed), Vector128.WidenUpper(packed));
+    }
+
     /// <summary><c>destination[i] = source[i]</c>, exactly.</summary>
     public static void Widen<TElement>(byte* source, float* destination, long count) where TElement : struct, IElement
     {
         long i = 0;
-        for (; i <= count - 32; i += 32)
+        for (; i <= count - Lanes.Count; i += Lanes.Count)
         {
-            (Vector512<float> lower, Vector512<float> upper) = TElement.Load32(source, i);
-            lower.Store(destination + i);
-            upper.Store(destination + i + 16);
+            TElement.Load8(source, i).Store(destination + i);
         }
 
         for (; i < count; i++)
@@ -125,29 +126,30 @@ internal static unsafe class Elements
         }
     }
 
-    /// <summary><c>Σ_k x[k] · weight[k]</c> in four chains of sixteen lanes.</summary>
+    /// <summary><c>Σ_k x[k] · weight[k]</c> in eight chains of eight lanes.</summary>
     public static float Dot<TElement>(float* x, byte* weight, int count) where TElement : struct, IElement
     {
-        Vector512<float> s0 = default, s1 = default, s2 = default, s3 = default;
+        Vector256<float> s0 = default, s1 = default, s2 = default, s3 = default;
+        Vector256<float> s4 = default, s5 = default, s6 = default, s7 = default;
         int k = 0;
         for (; k <= count - 64; k += 64)
         {
-            (Vector512<float> w0, Vector512<float> w1) = TElement.Load32(weight, k);
-            (Vector512<float> w2, Vector512<float> w3) = TElement.Load32(weight, k + 32);
-            s0 = Vector512.FusedMultiplyAdd(w0, Vector512.Load(x + k), s0);
-            s1 = Vector512.FusedMultiplyAdd(w1, Vector512.Load(x + k + 16), s1);
-            s2 = Vector512.FusedMultiplyAdd(w2, Vector512.Load(x + k + 32), s2);
-            s3 = Vector512.FusedMultiplyAdd(w3, Vector512.Load(x + k + 48), s3);
+            s0 = Vector256.FusedMultiplyAdd(TElement.Load8(weight, k), Vector256.Load(x + k), s0);
+            s1 = Vector256.FusedMultiplyAdd(TElement.Load8(weight, k + 8), Vector256.Load(x + k + 8), s1);
+            s2 = Vector256.FusedMultiplyAdd(TElement.Load8(weight, k + 16), Vector256.Load(x + k + 16), s2);
+            s3 = Vector256.FusedMultiplyAdd(TElement.Load8(weight, k + 24), Vector256.Load(x + k + 24), s3);
+            s4 = Vector256.FusedMultiplyAdd(TElement.Load8(weight, k + 32), Vector256.Load(x + k + 32), s4);
+            s5 = Vector256.FusedMultiplyAdd(TElement.Load8(weight, k + 40), Vector256.Load(x + k + 40), s5);
+            s6 = Vector256.FusedMultiplyAdd(TElement.Load8(weight, k + 48), Vector256.Load(x + k + 48), s6);
+            s7 = Vector256.FusedMultiplyAdd(TElement.Load8(weight, k + 56), Vector256.Load(x + k + 56), s7);
         }
 
-        for (; k <= count - 32; k += 32)
+        for (; k <= count - Lanes.Count; k += Lanes.Count)
         {
-            (Vector512<float> w0, Vector512<float> w1) = TElement.Load32(weight, k);
-            s0 = Vector512.FusedMultiplyAdd(w0, Vector512.Load(x + k), s0);
-            s1 = Vector512.FusedMultiplyAdd(w1, Vector512.Load(x + k + 16), s1);
+            s0 = Vector256.FusedMultiplyAdd(TElement.Load8(weight, k), Vector256.Load(x + k), s0);
         }
 
-        float sum = Lanes.Sum((s0 + s2) + (s1 + s3));
+        float sum = Lanes.Sum(((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7)));
         for (; k < count; k++)
         {
             sum = MathF.FusedMultiplyAdd(x[k], TElement.Load(weight, k), sum);

@@ -57,6 +57,73 @@ internal static unsafe class Tile
     private static void MultiplyEight(
         float* a, nint rowStride, nint stepStride, int rows, float* panel, int depth, float* c, bool accumulate)
     {
+        if (Vector512.IsHardwareAccelerated)
+        {
+            MultiplyEightBy32(a, rowStride, stepStride, rows, panel, depth, c, accumulate);
+            return;
+        }
+
+        // Sixteen registers of eight lanes: four rows and sixteen lanes at a time, the same chains.
+        for (int row = 0; row < Height; row += 4)
+        {
+            float* first = a + (Math.Min(row, rows - 1) * rowStride);
+            int left = Math.Max(1, Math.Min(4, rows - row));
+            MultiplyFourBy16(first, rowStride, stepStride, left, panel, depth, c + (row * Width), accumulate);
+            MultiplyFourBy16(first, rowStride, stepStride, left, panel + 16, depth, c + (row * Width) + 16, accumulate);
+        }
+    }
+
+    private static void MultiplyFourBy16(
+        float* a, nint rowStride, nint stepStride, int rows, float* panel, int depth, float* c, bool accumulate)
+    {
+        nint r1 = Math.Min(1, rows - 1) * rowStride, r2 = Math.Min(2, rows - 1) * rowStride, r3 = Math.Min(3, rows - 1) * rowStride;
+        Vector256<float> c00 = default, c01 = default, c10 = default, c11 = default;
+        Vector256<float> c20 = default, c21 = default, c30 = default, c31 = default;
+        if (accumulate)
+        {
+            c00 = Vector256.Load(c);
+            c01 = Vector256.Load(c + 8);
+            c10 = Vector256.Load(c + Width);
+            c11 = Vector256.Load(c + Width + 8);
+            c20 = Vector256.Load(c + (2 * Width));
+            c21 = Vector256.Load(c + (2 * Width) + 8);
+            c30 = Vector256.Load(c + (3 * Width));
+            c31 = Vector256.Load(c + (3 * Width) + 8);
+        }
+
+        for (int k = 0; k < depth; k++)
+        {
+            Vector256<float> p0 = Vector256.Load(panel);
+            Vector256<float> p1 = Vector256.Load(panel + 8);
+            Vector256<float> w = Vector256.Create(a[0]);
+            c00 = Vector256.FusedMultiplyAdd(w, p0, c00);
+            c01 = Vector256.FusedMultiplyAdd(w, p1, c01);
+            w = Vector256.Create(a[r1]);
+            c10 = Vector256.FusedMultiplyAdd(w, p0, c10);
+            c11 = Vector256.FusedMultiplyAdd(w, p1, c11);
+            w = Vector256.Create(a[r2]);
+            c20 = Vector256.FusedMultiplyAdd(w, p0, c20);
+            c21 = Vector256.FusedMultiplyAdd(w, p1, c21);
+            w = Vector256.Create(a[r3]);
+            c30 = Vector256.FusedMultiplyAdd(w, p0, c30);
+            c31 = Vector256.FusedMultiplyAdd(w, p1, c31);
+            a += stepStride;
+            panel += Width;
+        }
+
+        c00.Store(c);
+        c01.Store(c + 8);
+        c10.Store(c + Width);
+        c11.Store(c + Width + 8);
+        c20.Store(c + (2 * Width));
+        c21.Store(c + (2 * Width) + 8);
+        c30.Store(c + (3 * Width));
+        c31.Store(c + (3 * Width) + 8);
+    }
+
+    private static void MultiplyEightBy32(
+        float* a, nint rowStride, nint stepStride, int rows, float* panel, int depth, float* c, bool accumulate)
+    {
         nint r1 = Math.Min(1, rows - 1) * rowStride, r2 = Math.Min(2, rows - 1) * rowStride;
         nint r3 = Math.Min(3, rows - 1) * rowStride, r4 = Math.Min(4, rows - 1) * rowStride;
         nint r5 = Math.Min(5, rows - 1) * rowStride, r6 = Math.Min(6, rows - 1) * rowStride;
@@ -67,14 +134,22 @@ internal static unsafe class Tile
         Vector512<float> c60 = default, c61 = default, c70 = default, c71 = default;
         if (accumulate)
         {
-            (c00, c01) = (Vector512.Load(c), Vector512.Load(c + 16));
-            (c10, c11) = (Vector512.Load(c + 32), Vector512.Load(c + 48));
-            (c20, c21) = (Vector512.Load(c + 64), Vector512.Load(c + 80));
-            (c30, c31) = (Vector512.Load(c + 96), Vector512.Load(c + 112));
-            (c40, c41) = (Vector512.Load(c + 128), Vector512.Load(c + 144));
-            (c50, c51) = (Vector512.Load(c + 160), Vector512.Load(c + 176));
-            (c60, c61) = (Vector512.Load(c + 192), Vector512.Load(c + 208));
-            (c70, c71) = (Vector512.Load(c + 224), Vector512.Load(c + 240));
+            c00 = Vector512.Load(c);
+            c01 = Vector512.Load(c + 16);
+            c10 = Vector512.Load(c + 32);
+            c11 = Vector512.Load(c + 48);
+            c20 = Vector512.Load(c + 64);
+            c21 = Vector512.Load(c + 80);
+            c30 = Vector512.Load(c + 96);
+            c31 = Vector512.Load(c + 112);
+            c40 = Vector512.Load(c + 128);
+            c41 = Vector512.Load(c + 144);
+            c50 = Vector512.Load(c + 160);
+            c51 = Vector512.Load(c + 176);
+            c60 = Vector512.Load(c + 192);
+            c61 = Vector512.Load(c + 208);
+            c70 = Vector512.Load(c + 224);
+            c71 = Vector512.Load(c + 240);
         }
 
         for (int k = 0; k < depth; k++)
@@ -82,21 +157,29 @@ internal static unsafe class Tile
             Vector512<float> p0 = Vector512.Load(panel);
             Vector512<float> p1 = Vector512.Load(panel + 16);
             Vector512<float> w = Vector512.Create(a[0]);
-            (c00, c01) = (Vector512.FusedMultiplyAdd(w, p0, c00), Vector512.FusedMultiplyAdd(w, p1, c01));
+            c00 = Vector512.FusedMultiplyAdd(w, p0, c00);
+            c01 = Vector512.FusedMultiplyAdd(w, p1, c01);
             w = Vector512.Create(a[r1]);
-            (c10, c11) = (Vector512.FusedMultiplyAdd(w, p0, c10), Vector512.FusedMultiplyAdd(w, p1, c11));
+            c10 = Vector512.FusedMultiplyAdd(w, p0, c10);
+            c11 = Vector512.FusedMultiplyAdd(w, p1, c11);
             w = Vector512.Create(a[r2]);
-            (c20, c21) = (Vector512.FusedMultiplyAdd(w, p0, c20), Vector512.FusedMultiplyAdd(w, p1, c21));
+            c20 = Vector512.FusedMultiplyAdd(w, p0, c20);
+            c21 = Vector512.FusedMultiplyAdd(w, p1, c21);
             w = Vector512.Create(a[r3]);
-            (c30, c31) = (Vector512.FusedMultiplyAdd(w, p0, c30), Vector512.FusedMultiplyAdd(w, p1, c31));
+            c30 = Vector512.FusedMultiplyAdd(w, p0, c30);
+            c31 = Vector512.FusedMultiplyAdd(w, p1, c31);
             w = Vector512.Create(a[r4]);
-            (c40, c41) = (Vector512.FusedMultiplyAdd(w, p0, c40), Vector512.FusedMultiplyAdd(w, p1, c41));
+            c40 = Vector512.FusedMultiplyAdd(w, p0, c40);
+            c41 = Vector512.FusedMultiplyAdd(w, p1, c41);
             w = Vector512.Create(a[r5]);
-            (c50, c51) = (Vector512.FusedMultiplyAdd(w, p0, c50), Vector512.FusedMultiplyAdd(w, p1, c51));
+            c50 = Vector512.FusedMultiplyAdd(w, p0, c50);
+            c51 = Vector512.FusedMultiplyAdd(w, p1, c51);
             w = Vector512.Create(a[r6]);
-            (c60, c61) = (Vector512.FusedMultiplyAdd(w, p0, c60), Vector512.FusedMultiplyAdd(w, p1, c61));
+            c60 = Vector512.FusedMultiplyAdd(w, p0, c60);
+            c61 = Vector512.FusedMultiplyAdd(w, p1, c61);
             w = Vector512.Create(a[r7]);
-            (c70, c71) = (Vector512.FusedMultiplyAdd(w, p0, c70), Vector512.FusedMultiplyAdd(w, p1, c71));
+            c70 = Vector512.FusedMultiplyAdd(w, p0, c70);
+            c71 = Vector512.FusedMultiplyAdd(w, p1, c71);
             a += stepStride;
             panel += Width;
         }

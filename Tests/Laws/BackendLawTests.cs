@@ -51,6 +51,6 @@ public abstract class BackendLawTests : IDisposable
     internal static void ForAll(Law law, LawContext context, int cases)
     {
         Arbitrary<object> arbitrary = Arb.From(Gen.Choose(0, int.MaxValue - 1).Select(law.Generate), law.Shrink);
-        Check.One(Config.QuickThrowOnFailure.WithMaxTest(cases), Prop.ForAll(arbitrary, @case => law.Check(context, @case)));
+        Check.One(Properties.Config(cases), Prop.ForAll(arbitrary, @case => law.Check(context, @case)));
     }
 }

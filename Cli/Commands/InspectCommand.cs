@@ -1,0 +1,89 @@
+using System.CommandLine;
+using KvIL.Inference.Files;
+using KvIL.Inference.Models;
+using KvIL.Inference.Tokenization;
+using KvIL.Tensors;
+
+namespace KvIL.Cli.Commands;
+
+/// <summary><c>kvil inspect</c>: what a model is, without running it.</summary>
+internal static class InspectCommand
+{
+    public static Command Create(CommandContext context)
+    {
+        Argument<string> model = CommonOptions.Model();
+        Option<bool> json = CommonOptions.Json("Prints one JSON object in place of the text.");
+        Command command = new("inspect", "Shows a model's shapes, tensors, tokenizer, and the bytes of its cache.") { model, json };
+        command.SetAction(parse =>
+        {
+            Inspection inspection = Inspect(CommonOptions.ReadModel(parse, model));
+            if (parse.GetValue(json))
+            {
+                Json.Write(context.Terminal, inspection);
+            }
+            else
+            {
+                InspectionText.Write(context.Terminal, inspection);
+            }
+
+            return App.Success;
+        });
+        return command;
+    }
+
+    /// <summary>Reads the files' headers and the tokenizer; no weight is touched.</summary>
+    /// <exception cref="ModelFileException">The model is missing, damaged or not supported.</exception>
+    public static Inspection Inspect(string path)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(path);
+        Transformer transformer = new(checkpoint);
+        ModelConfig config = checkpoint.Config;
+        ITokenizer? tokenizer = null;
+        if (checkpoint.TokenizerPath is string file)
+        {
+            tokenizer = ByteLevelBpeTokenizer.Load(file);
+            Tokenizers.EnsureFits(tokenizer, config.VocabSize, file);
+        }
+
+        return new()
+        {
+            Path = path,
+            Architecture = config.Architecture,
+            Layers = config.NumLayers,
+            HiddenSize = config.HiddenSize,
+            IntermediateSize = config.IntermediateSize,
+            QueryHeads = config.NumQueryHeads,
+            KvHeads = config.NumKvHeads,
+            HeadDim = config.HeadDim,
+            VocabSize = config.VocabSize,
+            Context = config.MaxPositions,
+            RopeTheta = config.RopeTheta,
+            RmsNormEps = config.RmsNormEps,
+            TiedEmbeddings = config.TieWordEmbeddings,
+            Parameters = checkpoint.Tensors.Values.Sum(tensor => tensor.ElementCount),
+            WeightBytes = checkpoint.WeightBytes,
+            Tensors =
+            [
+                .. checkpoint.Tensors.Values.GroupBy(tensor => tensor.StoredType).OrderBy(group => group.Key, StringComparer.Ordinal)
+                    .Select(group => new TensorTypeInfo(group.Key, group.Count(), group.Sum(tensor => tensor.Data.LengthBytes))),
+            ],
+            Tokenizer = tokenizer is null ? null : new("byte-level BPE", tokenizer.VocabSize, tokenizer.BosId, tokenizer.AddsBos),
+            Eos = config.EosTokenIds.Count > 0 ? config.EosTokenIds : tokenizer?.EosIds ?? [],
+            Kv = KvOf(config, transformer.Map.NumStores),
+            Stores = transformer.Map.Stores,
+        };
+    }
+
+    private static KvInfo KvOf(ModelConfig config, int stores)
+    {
+        TypedBytes Of(Func<long, long> bytes) => new(bytes(RowBytes(config, DType.F16)), bytes(RowBytes(config, DType.F32)));
+        return new(
+            "row = head_dim * (key bytes + value bytes) + 4 for the position; a store takes kv_heads rows for each token",
+            Of(row => row),
+            Of(row => checked(row * config.NumKvHeads)),
+            Of(row => checked(row * config.NumKvHeads * stores)),
+            Of(row => checked(row * config.NumKvHeads * stores * config.MaxPositions)));
+    }
+
+    private static long RowBytes(ModelConfig config, DType type) => new StoreSpec(1, config.NumKvHeads, config.HeadDim, type, 0).RowBytes;
+}

@@ -1,0 +1,82 @@
+using System.Globalization;
+using Spectre.Console;
+
+namespace KvIL.Cli.Commands;
+
+/// <summary>An inspection for people.</summary>
+internal static class InspectionText
+{
+    public static void Write(Terminal terminal, Inspection i)
+    {
+        Grid grid = new Grid().AddColumn(new GridColumn().NoWrap().PadRight(2)).AddColumn();
+        void Row(string name, string value) => grid.AddRow(new Text(name), new Text(Terminal.Visible(value)));
+
+        Row("model", $"{i.Path}: {i.Architecture}, {N(i.Parameters)} parameters");
+        Row("shape", $"{i.Layers} layers, hidden {N(i.HiddenSize)}, MLP {N(i.IntermediateSize)}, {i.QueryHeads} query and {i.KvHeads} KV heads of {i.HeadDim}");
+        Row("embeddings", $"{N(i.VocabSize)} tokens, {(i.TiedEmbeddings ? "tied to the output" : "output of its own")}");
+        Row("context", $"{N(i.Context)} positions, RoPE base {N(i.RopeTheta)}, RMSNorm eps {i.RmsNormEps.ToString(CultureInfo.InvariantCulture).ToLowerInvariant()}");
+        Row("tensors", string.Join("; ", i.Tensors.Select(t => $"{t.Count} {t.Type}, {ByteSize.Show(t.Bytes)}")));
+        Row("tokenizer", i.Tokenizer is { } tokenizer
+            ? $"{tokenizer.Kind}, {N(tokenizer.Size)} tokens, start {tokenizer.Bos?.ToString(CultureInfo.InvariantCulture) ?? "none"}"
+                + (tokenizer.AddsBos ? " (put in front of a prompt)" : "")
+            : "none");
+        Row("end tokens", i.Eos.Count == 0 ? "none" : string.Join(", ", i.Eos));
+        terminal.Write(grid);
+
+        terminal.WriteLine();
+        terminal.Write(Bytes(i));
+        terminal.WriteLine(i.Kv.Formula);
+        terminal.WriteLine();
+        foreach (IGrouping<int, int> store in i.Stores.Select((store, layer) => (store, layer)).GroupBy(p => p.store, p => p.layer))
+        {
+            if (store.Count() > 1)
+            {
+                terminal.WriteLine($"layers {Ranges([.. store])} read store {store.Key}");
+            }
+        }
+
+        if (i.Stores.Distinct().Count() == i.Layers)
+        {
+            terminal.WriteLine($"each layer reads its own store: layer l reads store l, l = 0 to {i.Layers - 1}");
+        }
+    }
+
+    private static Table Bytes(Inspection i)
+    {
+        Table table = EvalTables.Plain().AddColumn("KV cache");
+        foreach (string type in (ReadOnlySpan<string>)["F16", "F32"])
+        {
+            table.AddColumn(new TableColumn(type).RightAligned());
+        }
+
+        void Row(string name, TypedBytes bytes, Func<long, string> show) =>
+            table.AddRow(new Text(name), new Text(show(bytes.F16)), new Text(show(bytes.F32)));
+
+        Row("a row: one token, one KV head", i.Kv.RowBytes, bytes => $"{N(bytes)} B");
+        Row("a token, one layer's store", i.Kv.BytesPerTokenAndStore, bytes => $"{N(bytes)} B");
+        Row($"a token, all {i.Stores.Distinct().Count()} stores", i.Kv.BytesPerToken, bytes => $"{N(bytes)} B");
+        Row("a full context", i.Kv.BytesOfContext, ByteSize.Show);
+        return table;
+    }
+
+    // 0-3, 7, 9-10
+    private static string Ranges(int[] layers)
+    {
+        List<string> ranges = [];
+        for (int first = 0; first < layers.Length;)
+        {
+            int last = first;
+            while (last + 1 < layers.Length && layers[last + 1] == layers[last] + 1)
+            {
+                last++;
+            }
+
+            ranges.Add(first == last ? $"{layers[first]}" : $"{layers[first]}-{layers[last]}");
+            first = last + 1;
+        }
+
+        return string.Join(", ", ranges);
+    }
+
+    private static string N(double value) => value.ToString("#,0.####", CultureInfo.InvariantCulture);
+}

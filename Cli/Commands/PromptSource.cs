@@ -1,0 +1,73 @@
+using System.Text;
+
+namespace KvIL.Cli.Commands;
+
+/// <summary>The prompt of <c>kvil run</c>: a file's text, a line of the command, or both.</summary>
+internal static class PromptSource
+{
+    // Far above any context; keeps a mistaken path, or an endless pipe, from filling the memory.
+    private const int MostBytes = 1 << 26;
+
+    /// <summary>The text of the file, if there is one, then, on a line of its own, the text given.</summary>
+    /// <param name="file">A path, or <c>-</c> for the input; null for none.</param>
+    /// <param name="text">The text given; null for none.</param>
+    /// <param name="terminal">Has the input.</param>
+    public static string Read(string? file, string? text, Terminal terminal)
+    {
+        if (file is null)
+        {
+            return text ?? throw new UsageException("There is no prompt; give one with -p TEXT, or a file with -f FILE.");
+        }
+
+        string content = ReadText(file, terminal);
+        string separator = text is null || content.EndsWith('\n') ? "" : "\n";
+        return content + separator + text;
+    }
+
+    private static string ReadText(string file, Terminal terminal)
+    {
+        bool input = file == "-";
+        string name = input ? "standard input" : file;
+        byte[] bytes;
+        try
+        {
+            using Stream stream = input ? terminal.OpenInput() : File.OpenRead(file);
+            bytes = ReadAll(stream);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new IOException($"{name}: there is no such file; -f names a file with the prompt, or - for the standard input.", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new IOException($"{name}: cannot be read as a file; -f names a file with the prompt, or - for the standard input.", e);
+        }
+
+        if (bytes.Length > MostBytes)
+        {
+            throw new IOException($"{name}: more than {ByteSize.Show(MostBytes)} of prompt, which no model's context holds; give a shorter text.");
+        }
+
+        try
+        {
+            int mark = bytes.AsSpan().StartsWith(Encoding.UTF8.Preamble) ? Encoding.UTF8.Preamble.Length : 0;
+            return new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(bytes, mark, bytes.Length - mark);
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw new IOException($"{name}: byte {e.Index} is not UTF-8 text; convert the file.", e);
+        }
+    }
+
+    private static byte[] ReadAll(Stream stream)
+    {
+        using MemoryStream all = new();
+        byte[] block = new byte[1 << 16];
+        for (int n = stream.Read(block); n > 0 && all.Length <= MostBytes; n = stream.Read(block))
+        {
+            all.Write(block, 0, n);
+        }
+
+        return all.ToArray();
+    }
+}

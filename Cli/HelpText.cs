@@ -1,0 +1,120 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+using System.Reflection;
+using KvIL.Eviction;
+
+namespace KvIL.Cli;
+
+/// <summary>What <c>--help</c> says beyond the list of options.</summary>
+internal static class HelpText
+{
+    private static readonly Dictionary<string, string> Details = new()
+    {
+        [""] = """
+            Start with:
+              kvil demo
+              kvil run MODEL -p "Once upon a time"
+              kvil run MODEL -f long.txt --evict ada-snapkv --budget 20%
+              kvil COMMAND --help
+
+            Exit codes: 0 done, 1 it could not be done, 2 the command line means nothing, 130 Ctrl+C, 143 SIGTERM.
+            """,
+        ["run"] = """
+            Examples:
+              kvil run models/kvil-demo -p "Once upon a time" --max-tokens 40
+              kvil run models/kvil-demo -f story.txt -p "Question: Where is the map?" --evict ada-snapkv:window=16 --budget 20%
+              kvil run models/kvil-demo -p "The king" --temp 0.8 --top-p 0.95 --seed 7
+              kvil run models/kvil-demo -p "Hello" --json | jq .kv_bytes
+              cat story.txt | kvil run models/kvil-demo -f -
+
+            The text goes to the standard output as it comes, everything else to the standard error.
+
+            """,
+        ["eval"] = """
+            Examples:
+              kvil eval models/kvil-demo --set models/kvil-demo/needle-grimm.jsonl \
+                --evict sliding --evict snapkv:window=16 --evict ada-snapkv:window=16 --budget 5%,10%,20%,40%
+
+            A set has one JSON object a line with the strings "prompt" and "answer". An answer is right when each of its
+            tokens is the most likely one given the answer so far; KL is the mean over its tokens of KL(full || policy), in
+            nats. The full cache is evaluated once, as budget 100%. Each prompt is prefilled once for all policies.
+
+            --json prints {"results": [{"policy", "budget", "correct", "total", "kl", "short"}],
+            "pairs": [{"a", "b", "budget", "only_a", "only_b", "p"}]}; short counts prompts whose budget was below the
+            policy's window, p is a two-sided sign test.
+
+            """,
+        ["inspect"] = """
+            Examples:
+              kvil inspect models/kvil-demo
+              kvil inspect models/kvil-demo --json | jq .kv.bytes_per_token
+            """,
+        ["demo"] = """
+            A fact hidden in a long text: its answer with the full cache and under sliding window, SnapKV and Ada-SnapKV at
+            40, 20, 10 and 5 % of the rows, with the bytes of the cache and the loss beside its proven bound; then how many of
+            32 such prompts each of them answers. The model is small and comes with the tool; nothing is downloaded.
+            """,
+    };
+
+    private static readonly Dictionary<string, string> Methods = new()
+    {
+        ["full"] = "keeps everything",
+        ["sliding"] = "keeps the first rows (sinks) and the most recent ones",
+        ["snapkv"] = "keeps the rows that the last window of queries attended to",
+        ["ada-snapkv"] = "the same, with a budget for each head by where attention is",
+        ["pyramidkv"] = "snapkv, with budgets that fall with depth",
+        ["ada-pyramid"] = "both",
+    };
+
+    /// <summary>How a policy is written, with the keys and defaults that the policies themselves print.</summary>
+    public static string Policies =>
+        "Policies are written NAME[:key=value,...]; these are all names, keys and defaults:\n"
+        + string.Concat(EvictionPolicy.Names.Select(name =>
+            $"  {name,-12} {Methods.GetValueOrDefault(name, "")}\n"
+            + (EvictionPolicy.Parse(name) is { KeepsEverything: false } policy ? $"               {policy}\n" : "")))
+        + "  pool is max or avg, order group-pool or pool-group, alloc blend, pure (without floor) or floor.\n"
+        + $"""
+
+            A budget is a share of the prompt's tokens (20%, 12.5%) or a count (128): the rows that each KV head keeps on
+            average, sinks and window included; {Budget.Default} unless said. It is met exactly. Decoding may run over it by
+            slack rows before it evicts again. A prompt not longer than the window or the budget keeps everything; a budget
+            below the window keeps the most recent rows.
+            """;
+
+    /// <summary>Gives every command its part of the help, and the root its version.</summary>
+    public static void Install(RootCommand root)
+    {
+        HelpOption help = root.Options.OfType<HelpOption>().Single();
+        help.Action = new Action((HelpAction)help.Action!);
+        root.Options.OfType<VersionOption>().Single().Action = new VersionAction();
+        root.SetAction(parse => help.Action is Action action ? action.Invoke(parse) : App.Usage);
+    }
+
+    private sealed class Action(HelpAction standard) : SynchronousCommandLineAction
+    {
+        public override int Invoke(ParseResult parseResult)
+        {
+            TextWriter writer = parseResult.InvocationConfiguration.Output;
+            Command command = parseResult.CommandResult.Command;
+            int code = standard.Invoke(parseResult);
+            writer.WriteLine(Details.GetValueOrDefault(command is RootCommand ? "" : command.Name));
+            if (command.Options.Any(option => option.Name == "--evict"))
+            {
+                writer.WriteLine(Policies);
+            }
+
+            return code;
+        }
+    }
+
+    private sealed class VersionAction : SynchronousCommandLineAction
+    {
+        public override int Invoke(ParseResult parseResult)
+        {
+            Version version = Assembly.GetExecutingAssembly().GetName().Version!;
+            parseResult.InvocationConfiguration.Output.WriteLine($"kvil {version.ToString(3)}");
+            return App.Success;
+        }
+    }
+}

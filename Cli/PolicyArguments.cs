@@ -1,0 +1,45 @@
+using KvIL.Eviction;
+using KvIL.Inference;
+
+namespace KvIL.Cli;
+
+/// <summary>What <c>--evict</c> and <c>--budget</c> say together.</summary>
+internal static class PolicyArguments
+{
+    /// <summary>The policy; <c>full</c> where none is named.</summary>
+    /// <exception cref="UsageException">The two contradict each other.</exception>
+    /// <exception cref="PolicyFormatException">One of them means nothing.</exception>
+    public static EvictionPolicy Read(string? evict, string? budget)
+    {
+        EvictionPolicy policy = evict is null ? EvictionPolicy.Full : EvictionPolicy.Parse(evict);
+        if (budget is null)
+        {
+            return policy;
+        }
+
+        if (evict is null)
+        {
+            throw new UsageException("--budget needs a policy to apply to; add one, such as --evict ada-snapkv.");
+        }
+
+        if (policy.KeepsEverything)
+        {
+            throw new UsageException("--evict full keeps everything and takes no --budget; leave one of them out.");
+        }
+
+        return policy.HasBudget
+            ? throw new UsageException($"Both --budget {budget} and the policy '{evict}' name a budget; leave one of them out.")
+            : policy.WithBudget(Budget.Parse(budget));
+    }
+
+    /// <summary>Refuses a count of rows that no prompt of the model could fill.</summary>
+    /// <exception cref="RequestException">The budget is above the context.</exception>
+    public static void CheckFits(Budget budget, int context)
+    {
+        if (budget.Rows > context)
+        {
+            throw new RequestException(
+                $"The budget of {budget.Rows} rows is above the model's context of {context} tokens; give at most {context}, or a share such as 20%.");
+        }
+    }
+}
