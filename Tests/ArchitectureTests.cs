@@ -21,6 +21,12 @@ public sealed class ArchitectureTests
         ["KvIL"] = ["KvIL.Abstractions", "KvIL.Reference", "KvIL.Gpu", "KvIL.Inference"],
     };
 
+    // Longer than allowed, each with its reason.
+    private static readonly Dictionary<string, string> Exceptions = new()
+    {
+        ["Reference/Simd/Tile.cs"] = "sixteen accumulators must be locals of one loop to stay in registers",
+    };
+
     private static readonly string[] Projects =
         ["Abstractions", "Reference", "Gpu", "Inference", "KvIL", "Conformance", "Cli", "Tests", "Tests.Gpu", "bench"];
 
@@ -38,11 +44,18 @@ public sealed class ArchitectureTests
     public void All_but_the_gpu_backend_are_looked_at() => Assert.InRange(Arrows.Keys.Count(name => File.Exists(PathOf(name))), Arrows.Count - 1, Arrows.Count);
 
     [Fact]
-    public void Files_are_short() => Assert.Empty(Sources().Where(file => File.ReadLines(file).Count() > MostLines));
+    public void Files_are_short() => Assert.DoesNotContain(Sources(), file => File.ReadLines(file).Count() > MostLines);
 
     [Fact]
-    public void Methods_are_short() => Assert.Empty(Sources().SelectMany(file =>
-        LongMethods(File.ReadAllLines(file)).Select(line => $"{Path.GetRelativePath(Repo.Root, file)}:{line}")));
+    public void Methods_are_short() => Assert.Empty(
+        from file in Sources()
+        let name = Path.GetRelativePath(Repo.Root, file).Replace('\\', '/')
+        where !Exceptions.ContainsKey(name)
+        from line in LongMethods(File.ReadAllLines(file))
+        select $"{name}:{line}");
+
+    [Fact]
+    public void Exceptions_are_needed() => Assert.All(Exceptions.Keys, name => Assert.Single(LongMethods(File.ReadAllLines(Repo.PathOf(name)))));
 
     [Fact]
     public void A_long_method_is_seen()

@@ -1,5 +1,4 @@
 using KvIL.Backends;
-using KvIL.Eviction;
 using KvIL.Inference.Models;
 using KvIL.Plans;
 using KvIL.Tensors;

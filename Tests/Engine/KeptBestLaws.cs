@@ -4,7 +4,6 @@ using KvIL.Conformance.Theory;
 using KvIL.Eviction;
 using KvIL.Inference.Runtime;
 using KvIL.Sharing;
-using KvIL.Tensors;
 using Xunit;
 using Law = KvIL.Tests.Eviction.Law;
 

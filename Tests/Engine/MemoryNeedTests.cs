@@ -4,7 +4,6 @@ using KvIL.Inference.Generation;
 using KvIL.Inference.Models;
 using KvIL.Inference.Runtime;
 using KvIL.Reference;
-using KvIL.Tensors;
 using Xunit;
 
 namespace KvIL.Tests.Engines;
