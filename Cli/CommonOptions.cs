@@ -83,7 +83,7 @@ internal static class CommonOptions
 
     private static Option<T> Choice<T>(string name, string description, T otherwise, params (string Word, T Value)[] choices) => new(name)
     {
-        Description = $"{description} [default: {choices.First(c => c.Value!.Equals(otherwise)).Word}]",
+        Description = description,
         HelpName = string.Join('|', choices.Select(c => c.Word)),
         DefaultValueFactory = _ => otherwise,
         CustomParser = result => Array.FindIndex(choices, c => c.Word == Text(result)) is >= 0 and int at

@@ -25,7 +25,6 @@ internal static class DemoReport
             : "It is prompt 1 of needle-grimm.jsonl; the full cache answers none of them rightly.";
         terminal.WriteLine($"A fact is hidden in {full.Statistics.PromptTokens} tokens of Grimm's tales. {which}");
         terminal.WriteLine($"  {string.Join(' ', lines[^Math.Min(2, lines.Length)..])}{item.Answer}   <- the right answer");
-        terminal.WriteLine();
     }
 
     public static void WriteAnswers(Terminal terminal, DemoAnswer[] answers)

@@ -19,7 +19,6 @@ internal static class EvalTables
 
         if (report.Pairs.Count > 0)
         {
-            terminal.WriteLine();
             terminal.Write(Pairs(report.Pairs));
         }
     }
@@ -60,7 +59,7 @@ internal static class EvalTables
         {
             table.AddRow(
                 new Text(pair.A), new Text(pair.B), new Text(pair.Budget), new Text(Number(pair.OnlyA, "0")), new Text(Number(pair.OnlyB, "0")),
-                new Text(Number(pair.P, "0.000")));
+                new Text(pair.P < 0.0005 ? "<0.001" : Number(pair.P, "0.000")));
         }
 
         return table;

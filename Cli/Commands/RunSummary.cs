@@ -13,11 +13,13 @@ internal static class RunSummary
         string share = s.KvFullBytes == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" ({(double)s.KvHeldBytes / s.KvFullBytes:P0})");
         writer.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"load {load.TotalSeconds:0.00} s | prefill {Count(s.PromptTokens)} in {s.PrefillTime.TotalSeconds:0.00} s, {s.PrefillRate:0} tokens/s"
+            $"load {load.TotalSeconds:0.00} s, weights {ByteSize.Show(s.WeightBytes)} | stopped: {Reason(s.StopReason)}"));
+        writer.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"prefill {Count(s.PromptTokens)} in {s.PrefillTime.TotalSeconds:0.00} s, {s.PrefillRate:0} tokens/s"
             + $" | decode {Count(s.GeneratedTokens)} in {s.DecodeTime.TotalSeconds:0.00} s, {s.DecodeRate:0} tokens/s"));
         writer.WriteLine(
-            $"weights {ByteSize.Show(s.WeightBytes)} | {kept}: peak {ByteSize.Show(s.KvPeakBytes)}, held {ByteSize.Show(s.KvHeldBytes)}"
-            + $" of {ByteSize.Show(s.KvFullBytes)}{share} | stopped: {Reason(s.StopReason)}");
+            $"{kept}: KV peak {ByteSize.Show(s.KvPeakBytes)}, held {ByteSize.Show(s.KvHeldBytes)} of {ByteSize.Show(s.KvFullBytes)}{share}");
     }
 
     /// <summary>The policy's budget as text; <c>100%</c> for the full cache.</summary>

@@ -70,7 +70,7 @@ public sealed partial class BadModelTests : IDisposable
     [InlineData(@"""dtype"":""BF16""", @"""dtype"":""XYZ""", "XYZ")]
     [InlineData(@"model\.norm\.weight", "model.layers.0.input_layernorm.weight", "input_layernorm")]
     [InlineData(@"model\.norm\.weight", "another.name", "model.norm.weight")]
-    [InlineData("^{", "{\"a\":" + "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "JSON")]
+    [InlineData("^{", "{\"a\":" + "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "tensor 'a': found an array")]
     public void A_hostile_header(string what, string with, string pattern)
     {
         string header = ModelCopy.Header();
@@ -86,6 +86,7 @@ public sealed partial class BadModelTests : IDisposable
     [InlineData("\"num_hidden_layers\": 6", "\"num_hidden_layers\": 7", "layers.6")]
     [InlineData("\"num_hidden_layers\": 6", "\"num_hidden_layers\": -1", "num_hidden_layers")]
     [InlineData("\"hidden_size\": 256", "\"hidden_size\": 99999999999999999999", "hidden_size")]
+    [InlineData("\"hidden_size\": 256", "\"hidden_size\": [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "deeper than 64")]
     [InlineData("\"num_key_value_heads\": 4", "\"num_key_value_heads\": 3", "num_key_value_heads")]
     [InlineData("LlamaForCausalLM", "NoSuchModel", "NoSuchModel")]
     public void A_config_that_does_not_fit(string what, string with, string pattern)

@@ -24,7 +24,9 @@ public sealed class RunCommandTests : IDisposable
         Assert.Equal(json.GetProperty("text").GetString(), streamed.Out);
         Assert.Equal(12, json.GetProperty("ids").GetArrayLength());
         Assert.Equal(streamed.Out, Tokenization.Demo.Tokenizer.Decode([.. json.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32())]));
-        Assert.Matches(@"^load .* s \| prefill 5 tokens in .*/s \| decode 12 tokens in .*/s\r?\nweights 7.26 MiB \| full cache: peak .*, held .* of .* \| stopped: --max-tokens\r?\n$", streamed.Error);
+        Assert.Matches(
+            @"^load .* s, weights 7.26 MiB \| stopped: --max-tokens\r?\nprefill 5 tokens in .*/s \| decode 12 tokens in .*/s\r?\nfull cache: KV peak .*, held .* of .*\r?\n$",
+            streamed.Error);
     }
 
     [Fact]

@@ -1,0 +1,2 @@
+// System.Half does not compile to PTX.
+global using Half = ILGPU.Half;
