@@ -93,7 +93,7 @@ internal sealed unsafe class Frame(Workers workers)
     {
         switch (buffer)
         {
-            case HostStore store when slot.Spec is StoreSpec spec && (store.StoreSpec with { Rows = spec.Rows }) == spec:
+            case HostStore store when slot.Spec is StoreSpec spec && IsOfShape(store.StoreSpec, spec):
                 _stores[slot.Id] = store;
                 break;
             case HostBuffer tensor when slot.Spec is TensorSpec spec && tensor.Tensor.Type == spec.Type
@@ -105,4 +105,7 @@ internal sealed unsafe class Frame(Workers workers)
                     $"{slot.Name}: expected {slot.Spec}, got {buffer?.Spec.ToString() ?? "nothing"}.", nameof(buffer));
         }
     }
+    // Rows stay open in a plan. Field by field: a copy with other rows would be garbage at every step.
+    private static bool IsOfShape(StoreSpec held, StoreSpec spec) =>
+        (held.Sequences, held.NumKvHeads, held.HeadDim, held.RowType) == (spec.Sequences, spec.NumKvHeads, spec.HeadDim, spec.RowType);
 }

@@ -65,6 +65,6 @@ internal sealed unsafe class HostQueue(Workers workers, MemoryAccount account) :
         return _arena.Pointer;
     }
 
-    // Two axes, since an extent is a 32-bit integer.
-    private static TensorSpec Bytes(long bytes) => new(DType.I32, checked((int)((bytes + 4095) / 4096)), 1024);
+    // Two axes, since an extent is a 32-bit integer; rows of 64 bytes, of which every arena is a multiple.
+    private static TensorSpec Bytes(long bytes) => new(DType.I32, checked((int)((bytes + 63) / 64)), 16);
 }

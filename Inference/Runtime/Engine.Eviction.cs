@@ -214,6 +214,21 @@ public sealed partial class Engine
         return eviction;
     }
 
+    /// <summary>Bytes that evicting by a policy takes: scratch of the largest of its plans, and all figures that it measures.</summary>
+    internal (long Scratch, long Figures) EvictionBytes(EvictionPolicy policy)
+    {
+        for (int store = 0; store < Model.Transformer.Map.NumStores; store++)
+        {
+            foreach (bool measure in (ReadOnlySpan<bool>)[false, Options.MeasureLoss])
+            {
+                Eviction(EvictionPolicy.Full, store, measure); // what is cut by recency, and what is laid out anew
+                Eviction(policy, store, measure);
+            }
+        }
+
+        return (_evictions.Values.Max(eviction => eviction.ScratchBytes), _evictions.Values.Sum(eviction => eviction.ResultBytes));
+    }
+
     private void CopyWindows(KvCache from, KvCache to)
     {
         if (WindowSpec is null)

@@ -21,7 +21,7 @@ public sealed partial class Engine
     /// <param name="reserve">Tokens that will follow, as far as known.</param>
     /// <param name="progress">Told the share done, from 0 to 1.</param>
     /// <returns>Loss and bounds per layer, where the engine measures them and something was evicted.</returns>
-    /// <exception cref="RequestException">The prompt is empty or longer than the run allows.</exception>
+    /// <exception cref="RequestException">The prompt is empty or longer than the run allows, or an id is none of the vocabulary.</exception>
     public IReadOnlyList<EvictionCost> Prefill(
         KvCache cache, int sequence, ReadOnlySpan<int> ids, EvictionPolicy policy, int reserve = int.MaxValue, Action<double>? progress = null)
     {
@@ -33,6 +33,7 @@ public sealed partial class Engine
             throw new RequestException("The prompt has no tokens; give at least one.");
         }
 
+        CheckIds(ids);
         int tokens = cache.Tokens(sequence) + ids.Length;
         if (tokens > Options.MaxTokens)
         {
@@ -64,6 +65,14 @@ public sealed partial class Engine
 
         SetPolicy(cache, sequence, policy, reserve);
         return [];
+    }
+
+    /// <summary>Bytes that a prompt takes when it goes layer by layer: scratch of the largest stage, and what is held of the whole prompt.</summary>
+    internal (long Scratch, long Prompt) LayerwiseBytes(int tokens)
+    {
+        _layerwise ??= new(this);
+        long elements = (2L * Model.Config.HiddenSize) + Model.Config.HeadDim;
+        return (_layerwise.ScratchBytes, tokens * (DType.F32.SizeBytes(elements) + DType.I32.SizeBytes(3)));
     }
 
     private List<EvictionCost> PrefillLayerwise(

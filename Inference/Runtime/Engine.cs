@@ -1,5 +1,4 @@
 using KvIL.Backends;
-using KvIL.Eviction;
 using KvIL.Inference.Models;
 using KvIL.Plans;
 using KvIL.Tensors;
@@ -63,16 +62,13 @@ public sealed partial class Engine : IDisposable
     /// <summary>Spec of the remembered queries of one layer; null when none are remembered.</summary>
     internal TensorSpec? WindowSpec { get; }
 
-    internal IQueue Queue => _queue;
+    /// <summary>Bytes of scratch of a pass.</summary>
+    internal long ForwardScratchBytes => _forward.ScratchBytes;
 
-    /// <summary>Bytes of scratch that passes and a policy's evictions use, and of the buffers for tokens and logits.</summary>
-    public long ScratchBytes(EvictionPolicy policy)
-    {
-        ArgumentNullException.ThrowIfNull(policy);
-        long eviction = policy.KeepsEverything ? 0 : Eviction(policy, 0, Options.MeasureLoss).ScratchBytes;
-        return Math.Max(_forward.ScratchBytes, eviction)
-            + _logitBuffer.Spec.SizeBytes + (3 * _tokenBuffer.Spec.SizeBytes) + _rowBuffer.Spec.SizeBytes;
-    }
+    /// <summary>Bytes of the buffers for a pass's tokens and logits.</summary>
+    internal long BufferBytes => _logitBuffer.Spec.SizeBytes + (3 * _tokenBuffer.Spec.SizeBytes) + _rowBuffer.Spec.SizeBytes;
+
+    internal IQueue Queue => _queue;
 
     /// <summary>An empty cache.</summary>
     public KvCache CreateCache() => new(this);
@@ -85,7 +81,8 @@ public sealed partial class Engine : IDisposable
     /// <param name="sequences">Sequence of each token; tokens of a sequence stand together.</param>
     /// <param name="ids">The tokens.</param>
     /// <param name="logitRows">Indices of the tokens whose logits are wanted, ascending.</param>
-    /// <exception cref="RequestException">A sequence would exceed the engine's token limit.</exception>
+    /// <exception cref="RequestException">A sequence would exceed the engine's token limit, or an id is none of the vocabulary.</exception>
+    /// <exception cref="ArgumentException">The spans do not fit each other, or tokens of a sequence stand apart.</exception>
     public void Forward(KvCache cache, ReadOnlySpan<int> sequences, ReadOnlySpan<int> ids, ReadOnlySpan<int> logitRows)
     {
         ArgumentNullException.ThrowIfNull(cache);
@@ -163,17 +160,15 @@ public sealed partial class Engine : IDisposable
             throw new ArgumentException($"expected at most {Options.MaxLogitRows} rows of logits, got {logitRows.Length}.", nameof(logitRows));
         }
 
-        foreach (int id in ids)
-        {
-            if ((uint)id >= (uint)Model.Config.VocabSize)
-            {
-                throw new RequestException($"Token {id} is outside the model's vocabulary of {Model.Config.VocabSize}.");
-            }
-        }
-
+        CheckIds(ids);
         for (int i = 0; i < ids.Length;)
         {
             int end = EndOfRun(sequences, i);
+            if (sequences[..i].Contains(sequences[i]))
+            {
+                throw new ArgumentException($"expected the tokens of sequence {sequences[i]} to stand together.", nameof(sequences));
+            }
+
             if (cache.Tokens(sequences[i]) + end - i > Options.MaxTokens)
             {
                 throw new RequestException(
@@ -182,6 +177,16 @@ public sealed partial class Engine : IDisposable
             }
 
             i = end;
+        }
+    }
+
+    private void CheckIds(ReadOnlySpan<int> ids)
+    {
+        int bad = ids.IndexOfAnyExceptInRange(0, Model.Config.VocabSize - 1);
+        if (bad >= 0)
+        {
+            throw new RequestException(
+                $"Token {ids[bad]} is outside the model's vocabulary of {Model.Config.VocabSize}; encode the text with the model's own tokenizer.");
         }
     }
 

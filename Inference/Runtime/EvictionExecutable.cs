@@ -53,6 +53,8 @@ internal sealed class EvictionExecutable : IDisposable
 
     public long ScratchBytes => _executable.ScratchBytes;
 
+    public long ResultBytes => _losses.Sum(loss => loss.Spec.SizeBytes);
+
     public void Enqueue(EvictionArguments a)
     {
         _bindings[_program.From] = a.Cache.Store(a.Store);

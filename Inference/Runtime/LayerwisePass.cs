@@ -37,6 +37,9 @@ internal sealed class LayerwisePass : IDisposable
         });
     }
 
+    /// <summary>Bytes of scratch of the largest stage.</summary>
+    public long ScratchBytes => Math.Max(Math.Max(_embed.ScratchBytes, _head.ScratchBytes), _layers.Max(layer => layer.ScratchBytes));
+
     public void Embed(IBuffer tokens, IBuffer positions, IBuffer x, IBuffer rotation, int n)
     {
         _embed.Bind("tokens", tokens);
@@ -120,6 +123,8 @@ internal sealed class LayerwisePass : IDisposable
             _executable = engine.Model.Backend.Compile(_plan);
             _bindings = new Bindings(_plan).BindByName(engine.Model.Weights);
         }
+
+        public long ScratchBytes => _executable.ScratchBytes;
 
         public void Bind(string name, IBuffer buffer) => _bindings[_plan.Inputs.Single(slot => slot.Name == name)] = buffer;
 

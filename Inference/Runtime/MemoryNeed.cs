@@ -1,6 +1,5 @@
 using KvIL.Eviction;
 using KvIL.Inference.Models;
-using KvIL.Tensors;
 
 namespace KvIL.Inference.Runtime;
 
@@ -8,7 +7,7 @@ namespace KvIL.Inference.Runtime;
 /// <param name="Weights">Weights as stored.</param>
 /// <param name="KvPeak">Most bytes of cache held at once.</param>
 /// <param name="KvFull">Bytes of a cache that keeps everything.</param>
-/// <param name="Working">Scratch of the passes, and the hidden states of a prompt that goes layer by layer.</param>
+/// <param name="Working">Scratch of the largest plan, tokens, logits and figures, and the hidden states of a prompt that goes layer by layer.</param>
 public sealed record MemoryNeed(long Weights, long KvPeak, long KvFull, long Working)
 {
     /// <summary>All bytes of the run.</summary>
@@ -37,17 +36,21 @@ public sealed record MemoryNeed(long Weights, long KvPeak, long KvFull, long Wor
         long full = (stores * Bytes(promptTokens + newTokens)) + windows;
         int[] rows = StoreRows.Of(policy, promptTokens, stores);
         long peak = full;
-        long working = engine.ScratchBytes(policy);
+        long scratch = engine.ForwardScratchBytes;
+        long buffers = engine.BufferBytes;
         if (rows.Min() < promptTokens)
         {
             // Layer by layer: every store cut but one, which is full while its cut copy is written.
             long slack = Math.Max(1, Math.Min(policy.Slack, newTokens));
             long[] kept = [.. rows.Select(r => Bytes(r + (r < promptTokens ? slack : newTokens)))];
             peak = windows + kept.Sum() + Bytes(promptTokens);
-            working += promptTokens * DType.F32.SizeBytes((2L * engine.Model.Config.HiddenSize) + engine.Model.Config.HeadDim + 3);
+            (long layerwise, long prompt) = engine.LayerwiseBytes(promptTokens);
+            (long eviction, long figures) = engine.EvictionBytes(policy);
+            scratch = Math.Max(scratch, Math.Max(layerwise, eviction));
+            buffers += prompt + figures;
         }
 
-        return OfWeights(engine.Model.Transformer) with { KvPeak = peak, KvFull = full, Working = working };
+        return OfWeights(engine.Model.Transformer) with { KvPeak = peak, KvFull = full, Working = scratch + buffers };
     }
 
     /// <summary>Refuses a need above the limit, or above what the machine has.</summary>

@@ -13,6 +13,11 @@ internal sealed record RunRows(int[] Positions, byte[] Keys, byte[] Values, int 
 
     public ReadOnlySpan<float> Value(int row, int headDim) => MemoryMarshal.Cast<byte, float>(Values).Slice(row * headDim, headDim);
 
+    /// <summary>Keys or values of either row type as float32, exactly.</summary>
+    public float[] Widened(byte[] rows, int headDim) => rows.Length == Length * headDim * sizeof(float)
+        ? MemoryMarshal.Cast<byte, float>(rows).ToArray()
+        : Array.ConvertAll(MemoryMarshal.Cast<byte, Half>(rows).ToArray(), x => (float)x);
+
     /// <summary>Whether both hold the same bits; where they lie in the pool does not matter.</summary>
     public bool SameBits(RunRows other) => Positions.AsSpan().SequenceEqual(other.Positions)
         && Keys.AsSpan().SequenceEqual(other.Keys) && Values.AsSpan().SequenceEqual(other.Values);

@@ -23,10 +23,11 @@ internal static class Near
             for (int head = 0; head < actual[store].Length; head++)
             {
                 RunRows run = actual[store][head];
+                float[] keys = run.Widened(run.Keys, headDim), values = run.Widened(run.Values, headDim);
                 for (int row = 0; row < run.Length; row++)
                 {
-                    Row(expected.Keys[store], run.Positions[row], head * headDim, run.Key(row, headDim), $"key of store {store}, head {head}");
-                    Row(expected.Values[store], run.Positions[row], head * headDim, run.Value(row, headDim), $"value of store {store}, head {head}");
+                    Row(expected.Keys[store], run.Positions[row], head * headDim, keys.AsSpan(row * headDim, headDim), $"key of store {store}, head {head}");
+                    Row(expected.Values[store], run.Positions[row], head * headDim, values.AsSpan(row * headDim, headDim), $"value of store {store}, head {head}");
                 }
             }
         }

@@ -101,7 +101,11 @@ public sealed class OperationLaws(EngineFixture fixture) : IClassFixture<EngineF
                 end = run.Start + run.Capacity;
             }
 
-            Assert.InRange(end, 0, ((StoreSpec)cache.Store(store).Spec).Rows);
+            // The documented formula: a key, a value and a position a row, a start, a length and a capacity a run.
+            StoreSpec spec = (StoreSpec)cache.Store(store).Spec;
+            int capacity = sequences.SelectMany(s => s).Sum(run => run.Capacity), elements = spec.RowType == DType.F16 ? 2 : 4;
+            Assert.Equal((capacity * ((2 * spec.HeadDim * elements) + 4)) + (spec.Runs * 16), spec.SizeBytes);
+            Assert.Equal(capacity, end);
             for (int s = 0; s < sequences.Length; s++)
             {
                 KvCache.Occupancy known = cache.At(store, s);
