@@ -138,7 +138,7 @@ internal readonly struct LossMass<TElement, T> : IKernelBody<LossArgs<T>>
                 mass[0] = maximum;
                 mass[1] = keptSum + droppedSum;
                 mass[2] = keptSum > 0 ? droppedSum / keptSum : 0;
-                mass[3] = droppedSum / (keptSum + droppedSum);
+                mass[3] = keptSum + droppedSum > 0 ? droppedSum / (keptSum + droppedSum) : 0; // an empty run loses nothing
             }
 
             Group.Barrier();
