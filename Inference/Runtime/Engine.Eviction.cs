@@ -63,8 +63,8 @@ public sealed partial class Engine
             }
 
             bool evicts = rows[store] < cache.Tokens(sequence);
-            costs.AddRange(Compact(
-                cache, fork, store, sequence, policy, rows[store], evicts ? FreeRows(policy, reserve) : reserve, evicts && Options.MeasureLoss));
+            int room = Room(policy, rows[store], cache.Tokens(sequence), reserve);
+            costs.AddRange(Compact(cache, fork, store, sequence, policy, rows[store], room, evicts && Options.MeasureLoss));
         }
 
         cost = costs;
@@ -90,8 +90,7 @@ public sealed partial class Engine
         for (int store = 0; store < rows.Length; store++)
         {
             ref KvCache.Occupancy occupancy = ref cache.At(store, sequence);
-            bool whole = rows[store] == cache.Tokens(sequence); // and may still grow up to a budget given in rows
-            occupancy.Kept = whole ? Math.Max(rows[store], policy.Budget.Rows ?? 0) : rows[store];
+            occupancy.Kept = KeptRows(policy, rows[store], cache.Tokens(sequence));
             occupancy.Slack = FreeRows(policy, reserve);
         }
 
@@ -106,6 +105,22 @@ public sealed partial class Engine
                 $"{policy.Name} scores by {policy.Window} queries, but this run remembers {Options.Window}; give the policy when the run starts.");
         }
     }
+
+    /// <summary>Free rows of each head of a store that holds <paramref name="rows"/> of a prompt: what follows, as far as the policy lets it stay.</summary>
+    internal static int Room(EvictionPolicy policy, int rows, int tokens, int reserve)
+    {
+        if (policy.KeepsEverything)
+        {
+            return reserve;
+        }
+
+        int free = FreeRows(policy, reserve);
+        return rows < tokens ? free : (int)Math.Min(reserve, (long)KeptRows(policy, rows, tokens) - rows + free);
+    }
+
+    // A store that holds the whole prompt may still grow up to a budget given in rows.
+    private static int KeptRows(EvictionPolicy policy, int rows, int tokens) =>
+        rows < tokens ? rows : Math.Max(rows, policy.Budget.Rows ?? 0);
 
     private static int FreeRows(EvictionPolicy policy, int reserve) => Math.Max(1, Math.Min(policy.Slack, reserve));
 

@@ -36,14 +36,15 @@ public sealed record MemoryNeed(long Weights, long KvPeak, long KvFull, long Wor
         long windows = (engine.WindowSpec?.SizeBytes ?? 0) * engine.Model.Config.NumLayers;
         long full = (stores * Bytes(promptTokens + newTokens)) + windows;
         int[] rows = StoreRows.Of(policy, promptTokens, stores);
-        long peak = full;
+        int[] room = [.. rows.Select(r => Engine.Room(policy, r, promptTokens, newTokens))];
+        long[] held = [.. rows.Zip(room, (r, free) => Bytes((long)r + free))];
+        long again = held.Where((_, store) => room[store] < newTokens).Append(0).Max(); // a store cut again while decoding: two copies
+        long peak = windows + held.Sum() + again;
         long working = engine.ScratchBytes(policy);
         if (rows.Min() < promptTokens)
         {
             // Layer by layer: every store cut but one, which is full while its cut copy is written.
-            long slack = Math.Max(1, Math.Min(policy.Slack, newTokens));
-            long[] kept = [.. rows.Select(r => Bytes(r + (r < promptTokens ? slack : newTokens)))];
-            peak = windows + kept.Sum() + Bytes(promptTokens);
+            peak = Math.Max(peak, windows + held.Sum() + Bytes(promptTokens));
             working += promptTokens * DType.F32.SizeBytes((2L * engine.Model.Config.HiddenSize) + engine.Model.Config.HeadDim + 3);
         }
 
