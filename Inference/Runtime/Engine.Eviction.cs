@@ -56,12 +56,14 @@ public sealed partial class Engine
         List<EvictionCost> costs = [];
         for (int store = 0; store < rows.Length; store++)
         {
+            KvCache.Occupancy chosen = fork.At(store, sequence);
             for (int other = 0; other < Options.Sequences; other++)
             {
-                int kept = fork.At(store, other).Kept;
-                fork.At(store, other) = cache.At(store, other) with { Kept = kept };
+                fork.At(store, other) = cache.At(store, other);
             }
 
+            fork.At(store, sequence).Kept = chosen.Kept;
+            fork.At(store, sequence).Slack = chosen.Slack;
             bool evicts = rows[store] < cache.Tokens(sequence);
             int room = Room(policy, rows[store], cache.Tokens(sequence), reserve);
             costs.AddRange(Compact(cache, fork, store, sequence, policy, rows[store], room, evicts && Options.MeasureLoss));
