@@ -26,6 +26,8 @@ public static class EvaluationSet
         }
 
         ReadOnlySpan<byte> text = file.Memory.AsSpan();
+        ReadOnlySpan<byte> byteOrderMark = [0xEF, 0xBB, 0xBF]; // some editors and shells write one
+        text = text.StartsWith(byteOrderMark) ? text[byteOrderMark.Length..] : text;
         var items = new List<EvaluationItem>();
         int line = 0;
         foreach (Range range in text.Split((byte)'\n'))

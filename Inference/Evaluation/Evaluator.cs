@@ -66,12 +66,13 @@ public sealed class Evaluator : IDisposable
             from budget in _budgets
             select new Cell(p.Text, budget, p.Policy.WithBudget(Budget.Parse(budget)), items.Count));
         int longest = _items.Max(item => item.Answer.Length);
+        int maxTokens = _items.Max(item => item.Prompt.Length + item.Answer.Length);
         _engine = new(model, new()
         {
-            MaxTokens = _items.Max(item => item.Prompt.Length + item.Answer.Length),
+            MaxTokens = maxTokens,
             Chunk = chunk,
             RowType = rowType,
-            Window = _policies.Select(p => p.Policy.Window).Append(0).Max(),
+            Window = _policies.Select(p => p.Policy.Window).Where(window => window < maxTokens).Append(0).Max(),
             MaxLogitRows = Math.Max(longest, 1),
         });
         CheckMemory(longest, memoryLimit);
@@ -117,7 +118,7 @@ public sealed class Evaluator : IDisposable
         try
         {
             MemoryNeed need = MemoryNeed.Of(_engine, EvictionPolicy.Full, _items.Max(item => item.Prompt.Length), longestAnswer);
-            (need with { KvPeak = 2 * need.KvFull }).Check(limit);
+            (need with { KvPeak = 2 * need.KvPeak }).Check(limit);
         }
         catch
         {

@@ -97,7 +97,7 @@ public sealed class Generation : IEnumerable<TextPiece>, IAsyncEnumerable<TextPi
             Chunk = Math.Max(1, Math.Min(_options.Chunk, _prompt.Length)),
             MaxTokens = _prompt.Length + maxTokens,
             RowType = _options.RowType,
-            Window = _options.Eviction.UsesScores || _options.MeasureLoss ? Math.Max(1, _options.Eviction.Window) : 0,
+            Window = Queries(_prompt.Length + maxTokens),
             MeasureLoss = _options.MeasureLoss,
         };
         using Engine engine = new(_model, engineOptions);
@@ -123,6 +123,10 @@ public sealed class Generation : IEnumerable<TextPiece>, IAsyncEnumerable<TextPi
     }
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    // A window as long as the whole run never scores, so nothing is remembered for it; measuring takes the last query.
+    private int Queries(int tokens) => Math.Max(
+        _options.Eviction.UsesScores && _options.Eviction.Window < tokens ? _options.Eviction.Window : 0, _options.MeasureLoss ? 1 : 0);
 
     private IEnumerable<TextPiece> Run(Engine engine, KvCache cache, int maxTokens)
     {

@@ -56,15 +56,17 @@ public sealed partial class Engine
         List<EvictionCost> costs = [];
         for (int store = 0; store < rows.Length; store++)
         {
+            KvCache.Occupancy chosen = fork.At(store, sequence);
             for (int other = 0; other < Options.Sequences; other++)
             {
-                int kept = fork.At(store, other).Kept;
-                fork.At(store, other) = cache.At(store, other) with { Kept = kept };
+                fork.At(store, other) = cache.At(store, other);
             }
 
+            fork.At(store, sequence).Kept = chosen.Kept;
+            fork.At(store, sequence).Slack = chosen.Slack;
             bool evicts = rows[store] < cache.Tokens(sequence);
-            costs.AddRange(Compact(
-                cache, fork, store, sequence, policy, rows[store], evicts ? FreeRows(policy, reserve) : reserve, evicts && Options.MeasureLoss));
+            int room = Room(policy, rows[store], cache.Tokens(sequence), reserve);
+            costs.AddRange(Compact(cache, fork, store, sequence, policy, rows[store], room, evicts && Options.MeasureLoss));
         }
 
         cost = costs;
@@ -77,7 +79,7 @@ public sealed partial class Engine
     {
         ArgumentNullException.ThrowIfNull(policy);
         RequireWindow(policy);
-        return policy.KeepsEverything ? null : Eviction(policy, store, Options.MeasureLoss).Plan;
+        return policy.KeepsEverything ? null : Eviction(Scores(policy) ? policy : EvictionPolicy.Full, store, Options.MeasureLoss).Plan;
     }
 
     // Remembers the policy, and for each store the count to which it cuts.
@@ -90,22 +92,40 @@ public sealed partial class Engine
         for (int store = 0; store < rows.Length; store++)
         {
             ref KvCache.Occupancy occupancy = ref cache.At(store, sequence);
-            bool whole = rows[store] == cache.Tokens(sequence); // and may still grow up to a budget given in rows
-            occupancy.Kept = whole ? Math.Max(rows[store], policy.Budget.Rows ?? 0) : rows[store];
+            occupancy.Kept = KeptRows(policy, rows[store], cache.Tokens(sequence));
             occupancy.Slack = FreeRows(policy, reserve);
         }
 
         return rows;
     }
 
+    // A window of the whole run never scores: until then everything is kept.
+    private bool Scores(EvictionPolicy policy) => policy.UsesScores && policy.Window < Options.MaxTokens;
+
     private void RequireWindow(EvictionPolicy policy)
     {
-        if (policy.UsesScores && policy.Window > Options.Window)
+        if (Scores(policy) && policy.Window > Options.Window)
         {
             throw new RequestException(
                 $"{policy.Name} scores by {policy.Window} queries, but this run remembers {Options.Window}; give the policy when the run starts.");
         }
     }
+
+    /// <summary>Free rows of each head of a store that holds <paramref name="rows"/> of a prompt: what follows, as far as the policy lets it stay.</summary>
+    internal static int Room(EvictionPolicy policy, int rows, int tokens, int reserve)
+    {
+        if (policy.KeepsEverything)
+        {
+            return reserve;
+        }
+
+        int free = FreeRows(policy, reserve);
+        return rows < tokens ? free : (int)Math.Min(reserve, (long)KeptRows(policy, rows, tokens) - rows + free);
+    }
+
+    // A store that holds the whole prompt may still grow, up to a budget given in rows and up to the window.
+    private static int KeptRows(EvictionPolicy policy, int rows, int tokens) =>
+        rows < tokens ? rows : Math.Max(rows, Math.Max(policy.Budget.Rows ?? 0, policy.Window));
 
     private static int FreeRows(EvictionPolicy policy, int reserve) => Math.Max(1, Math.Min(policy.Slack, reserve));
 
@@ -149,7 +169,8 @@ public sealed partial class Engine
         else
         {
             // Enlarging copies everything, so it takes more than it needs, up to what the run allows.
-            int room = Math.Min(Math.Max(rows, cache.Tokens(sequence) / 2), Math.Max(rows, Options.MaxTokens - cache.Tokens(sequence)));
+            int most = cache.Policies[sequence].KeepsEverything ? cache.Tokens(sequence) / 2 : occupancy.Slack;
+            int room = Math.Max(rows, Math.Min(most, Options.MaxTokens - cache.Tokens(sequence)));
             int all = (int)((occupancy.Rows + StoreSpec.NumKvHeads - 1) / StoreSpec.NumKvHeads);
             Compact(cache, cache, store, sequence, EvictionPolicy.Full, all, room, measure: false);
         }
@@ -222,7 +243,7 @@ public sealed partial class Engine
             foreach (bool measure in (ReadOnlySpan<bool>)[false, Options.MeasureLoss])
             {
                 Eviction(EvictionPolicy.Full, store, measure); // what is cut by recency, and what is laid out anew
-                Eviction(policy, store, measure);
+                Eviction(Scores(policy) ? policy : EvictionPolicy.Full, store, measure);
             }
         }
 

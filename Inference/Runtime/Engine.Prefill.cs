@@ -50,7 +50,7 @@ public sealed partial class Engine
 
         for (int store = 0; store < rows.Length; store++)
         {
-            Reserve(cache, store, sequence, ids.Length + reserve);
+            Reserve(cache, store, sequence, ids.Length + Room(policy, rows[store], tokens, reserve));
         }
 
         int[] sequences = new int[Math.Min(ids.Length, Options.Chunk)];
@@ -95,7 +95,8 @@ public sealed partial class Engine
             int store = map.Stores[layer];
             if (map.IsOwner(layer))
             {
-                Reserve(cache, store, sequence, rows[store] < cache.Tokens(sequence) ? ids.Length : ids.Length + reserve);
+                int tokens = cache.Tokens(sequence);
+                Reserve(cache, store, sequence, ids.Length + (rows[store] < tokens ? 0 : Room(policy, rows[store], tokens, reserve)));
                 cache.AddRows(store, sequence, ids.Length);
             }
 

@@ -6,7 +6,7 @@ namespace KvIL.Inference.Runtime;
 /// <summary>Bytes that a run will need, known before anything of the cache is allocated.</summary>
 /// <param name="Weights">Weights as stored.</param>
 /// <param name="KvPeak">Most bytes of cache held at once.</param>
-/// <param name="KvFull">Bytes of a cache that keeps everything.</param>
+/// <param name="KvFull">Bytes of a cache that keeps everything, without remembered queries.</param>
 /// <param name="Working">Scratch of the largest plan, tokens, logits and figures, and the hidden states of a prompt that goes layer by layer.</param>
 public sealed record MemoryNeed(long Weights, long KvPeak, long KvFull, long Working)
 {
@@ -33,21 +33,29 @@ public sealed record MemoryNeed(long Weights, long KvPeak, long KvFull, long Wor
         long Bytes(long rowsPerHead) => (engine.StoreSpec with { Rows = rowsPerHead * engine.StoreSpec.NumKvHeads }).SizeBytes;
 
         long windows = (engine.WindowSpec?.SizeBytes ?? 0) * engine.Model.Config.NumLayers;
-        long full = (stores * Bytes(promptTokens + newTokens)) + windows;
+        long full = stores * Bytes((long)promptTokens + newTokens);
         int[] rows = StoreRows.Of(policy, promptTokens, stores);
-        long peak = full;
+        int[] room = [.. rows.Select(r => Engine.Room(policy, r, promptTokens, newTokens))];
+        long[] held = [.. rows.Zip(room, (r, free) => Bytes((long)r + free))];
+        long again = held.Where((_, store) => room[store] < newTokens).Append(0).Max(); // a store cut again while decoding: two copies
+        long peak = windows + held.Sum() + again;
         long scratch = engine.ForwardScratchBytes;
         long buffers = engine.BufferBytes;
-        if (rows.Min() < promptTokens)
+        bool evictsPrompt = rows.Min() < promptTokens;
+        if (evictsPrompt || again > 0)
+        {
+            (long eviction, long figures) = engine.EvictionBytes(policy);
+            scratch = Math.Max(scratch, eviction);
+            buffers += figures;
+        }
+
+        if (evictsPrompt)
         {
             // Layer by layer: every store cut but one, which is full while its cut copy is written.
-            long slack = Math.Max(1, Math.Min(policy.Slack, newTokens));
-            long[] kept = [.. rows.Select(r => Bytes(r + (r < promptTokens ? slack : newTokens)))];
-            peak = windows + kept.Sum() + Bytes(promptTokens);
+            peak = Math.Max(peak, windows + held.Sum() + Bytes(promptTokens));
             (long layerwise, long prompt) = engine.LayerwiseBytes(promptTokens);
-            (long eviction, long figures) = engine.EvictionBytes(policy);
-            scratch = Math.Max(scratch, Math.Max(layerwise, eviction));
-            buffers += prompt + figures;
+            scratch = Math.Max(scratch, layerwise);
+            buffers += prompt;
         }
 
         return OfWeights(engine.Model.Transformer) with { KvPeak = peak, KvFull = full, Working = scratch + buffers };

@@ -6,9 +6,9 @@ namespace KvIL.Reference.Memory;
 /// <summary>A store as six tensors, with the row arithmetic that kernels share.</summary>
 internal sealed unsafe class HostStore : IStore
 {
-    private readonly HostBuffer _keys;
-    private readonly HostBuffer _values;
-    private readonly HostBuffer _positions;
+    private readonly HostBuffer _keys = null!;
+    private readonly HostBuffer _values = null!;
+    private readonly HostBuffer _positions = null!;
     private readonly HostBuffer _starts;
     private readonly HostBuffer _lengths;
     private readonly HostBuffer _capacities;
@@ -19,12 +19,20 @@ internal sealed unsafe class HostStore : IStore
         HostBuffer Tensor(DType type, params ReadOnlySpan<Dim> dims) =>
             HostBuffer.Allocate(new(type, dims), account, MemoryKind.Cache);
         StoreSpec = spec;
-        _keys = Tensor(spec.RowType, rows, spec.HeadDim);
-        _values = Tensor(spec.RowType, rows, spec.HeadDim);
-        _positions = Tensor(DType.I32, rows);
         _starts = Tensor(DType.I32, spec.Runs, 2);
         _lengths = Tensor(DType.I32, spec.Runs);
         _capacities = Tensor(DType.I32, spec.Runs);
+        try
+        {
+            _positions = Tensor(DType.I32, rows);
+            _keys = Tensor(spec.RowType, rows, spec.HeadDim);
+            _values = Tensor(spec.RowType, rows, spec.HeadDim);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     public StoreSpec StoreSpec { get; }
@@ -90,9 +98,9 @@ internal sealed unsafe class HostStore : IStore
 
     public void Dispose()
     {
-        _keys.Dispose();
-        _values.Dispose();
-        _positions.Dispose();
+        _keys?.Dispose();
+        _values?.Dispose();
+        _positions?.Dispose();
         _starts.Dispose();
         _lengths.Dispose();
         _capacities.Dispose();
