@@ -16,9 +16,8 @@ internal static class DiagnosisText
         Notes(terminal, d.Broken);
         Notes(terminal, d.Absent);
         terminal.WriteLine();
-        terminal.WriteLine(
-            "Checked on each: a small eviction (window scores, group mean, pooling, rows of each head) and a product, against"
-            + " double precision; decisions equal, numbers within their bounds.");
+        terminal.WriteLine("Each device made one small eviction decision and one product; decisions were compared exactly,");
+        terminal.WriteLine("numbers with double precision within the bounds of their arithmetic.");
     }
 
     private static Table Devices(Diagnosis d)

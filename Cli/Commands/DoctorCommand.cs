@@ -15,22 +15,30 @@ internal static class DoctorCommand
         command.SetAction(parse =>
         {
             Diagnosis diagnosis = context.Terminal.Spin("checking", () => Diagnose(Machine.Examine(), context.Cancelled));
-            if (parse.GetValue(json))
-            {
-                Json.Write(context.Terminal, diagnosis);
-            }
-            else
-            {
-                DiagnosisText.Write(context.Terminal, diagnosis);
-            }
-
-            return diagnosis.Ok ? App.Success : App.Failure;
+            return Show(context.Terminal, diagnosis, parse.GetValue(json));
         });
         return command;
     }
 
+    /// <summary>Prints a diagnosis.</summary>
+    /// <returns>The exit code.</returns>
+    public static int Show(Terminal terminal, Diagnosis diagnosis, bool json)
+    {
+        if (json)
+        {
+            Json.Write(terminal, diagnosis);
+        }
+        else
+        {
+            DiagnosisText.Write(terminal, diagnosis);
+        }
+
+        return diagnosis.Ok ? App.Success : App.Failure;
+    }
+
     /// <summary>Checks every device of a machine.</summary>
-    public static Diagnosis Diagnose(Machine machine, CancellationToken cancelled) => Diagnose(machine, name => Device.Parse(name).CreateBackend(), cancelled);
+    public static Diagnosis Diagnose(Machine machine, CancellationToken cancelled) =>
+        Diagnose(machine, name => Device.Parse(name).CreateBackend(), cancelled);
 
     /// <summary>Checks every device of a machine on backends made by <paramref name="open"/>.</summary>
     public static Diagnosis Diagnose(Machine machine, Func<string, IBackend> open, CancellationToken cancelled)
