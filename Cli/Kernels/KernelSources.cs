@@ -25,8 +25,16 @@ internal sealed partial class KernelSources
         return parsed;
     }
 
-    /// <summary>The fields of the struct that a kernel takes.</summary>
-    public IReadOnlyList<KernelArgument> Arguments(SourceKernel kernel) => _structs[kernel.ArgumentType];
+    /// <summary>The fields of the struct that a kernel takes; where one of them is what another kernel takes, its fields.</summary>
+    public IReadOnlyList<KernelArgument> Arguments(SourceKernel kernel) => [.. Fields(kernel.ArgumentType)];
+
+    private IEnumerable<KernelArgument> Fields(string type) => _structs[type].SelectMany(field =>
+    {
+        string fieldType = field.Type.Split('<')[0];
+        return _kernels.Exists(kernel => kernel.ArgumentType == fieldType)
+            ? Fields(fieldType).Select(inner => inner with { Name = $"{field.Name}.{inner.Name}" })
+            : [field];
+    });
 
     private void Add(string source)
     {

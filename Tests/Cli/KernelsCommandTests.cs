@@ -56,6 +56,7 @@ public sealed class KernelsCommandTests
         Assert.Matches(@"(?m)^  Y +ArrayView<float> +F32 \[query_heads, length\]\.\r?$", page);
         Assert.Contains("WindowSums_F16: ", page, StringComparison.Ordinal);
         Assert.Contains("WindowSums_F32: ", page, StringComparison.Ordinal);
+        Assert.Matches(@"(?m)^  Sums\.Mass +ArrayView<double> +F64 \[query_heads, mass\]\.\r?$", Tool.Output("kernels", "LossChannels"));
         Assert.DoesNotContain("WindowSums_F32", Tool.Output("kernels", "WindowSums_F16"), StringComparison.Ordinal);
     }
 
