@@ -58,6 +58,8 @@ internal static class App
             RunCommand.Create(context),
             EvalCommand.Create(context),
             InspectCommand.Create(context),
+            DoctorCommand.Create(context),
+            KernelsCommand.Create(context),
         };
         HelpText.Install(root);
         ParseResult parse = root.Parse(args, new() { EnablePosixBundling = false, ResponseFileTokenReplacer = null });

@@ -16,6 +16,7 @@ internal static class HelpText
               kvil demo
               kvil run MODEL -p "Once upon a time"
               kvil run MODEL -f long.txt --evict ada-snapkv --budget 20%
+              kvil doctor
               kvil COMMAND --help
 
             Exit codes: 0 done, 1 it could not be done, 2 the command line means nothing, 130 Ctrl+C, 143 SIGTERM.
@@ -49,6 +50,23 @@ internal static class HelpText
             Examples:
               kvil inspect models/kvil-demo
               kvil inspect models/kvil-demo --json | jq .kv.bytes_per_token
+            """,
+        ["doctor"] = """
+            Lists the CPU, with the instruction sets that the engine uses, and every GPU that a driver reports; then runs on each
+            a small eviction and a small product and compares them with double precision. The exit code is 0 when everything
+            that is there works, and 1 otherwise; a machine without a GPU is no failure.
+
+            --json prints {"ok", "cpu", "devices": [{"name", "hardware", "driver", "memory_bytes", "ok", "problem",
+            "compile_seconds", "run_seconds"}], "absent": [sentences], "broken": [sentences], "gpu_backend"}.
+            """,
+        ["kernels"] = """
+            Examples:
+              kvil kernels
+              kvil kernels WindowSums
+              kvil kernels WindowSums_F16 --ptx | ptxas -arch=sm_90 -v -o /dev/null -
+
+            A kernel has one text for each choice of element types, such as LinearRow_F16. Registers are those of a thread that
+            NVIDIA's assembler gives it; the list shows the most over a kernel's texts. No kernel spills.
             """,
         ["demo"] = """
             A fact hidden in a long text: its answer with the full cache and under sliding window, SnapKV and Ada-SnapKV at

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using KvIL.Backends;
 using KvIL.Conformance.Oracle;
@@ -18,8 +19,17 @@ public sealed class PlanRunner(IBackend backend) : IDisposable
     // The oracle's own results come back unrounded.
     private readonly bool _downloadsDoubles = backend is OracleBackend;
 
+    private readonly Stopwatch _compiling = new();
+    private readonly Stopwatch _running = new();
+
     /// <summary>Where it runs.</summary>
     public IBackend Backend => backend;
+
+    /// <summary>Time spent in compiling plans so far.</summary>
+    public TimeSpan CompileTime => _compiling.Elapsed;
+
+    /// <summary>Time spent in running plans so far, from the enqueue to the end of the work.</summary>
+    public TimeSpan RunTime => _running.Elapsed;
 
     /// <summary>Runs a scenario.</summary>
     /// <returns>The value of every output, and of every state under the slot that was its input.</returns>
@@ -36,9 +46,13 @@ public sealed class PlanRunner(IBackend backend) : IDisposable
             Bindings bindings = new(plan);
             foreach ((Slot slot, Placed at) in placed) bindings[slot] = at.Bound;
             foreach ((Symbol symbol, int value) in scenario.Symbols) bindings[symbol] = value;
-            using IExecutable executable = backend.Compile(plan);
-            _queue.Enqueue(executable, bindings);
-            _queue.Synchronize();
+            using IExecutable executable = Timed(_compiling, () => backend.Compile(plan));
+            Timed(_running, () =>
+            {
+                _queue.Enqueue(executable, bindings);
+                _queue.Synchronize();
+                return true;
+            });
             return Collect(plan, placed);
         }
         finally
@@ -49,6 +63,19 @@ public sealed class PlanRunner(IBackend backend) : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _queue.Dispose();
+
+    private static T Timed<T>(Stopwatch clock, Func<T> work)
+    {
+        clock.Start();
+        try
+        {
+            return work();
+        }
+        finally
+        {
+            clock.Stop();
+        }
+    }
 
     private PlanResults Collect(Plan plan, Dictionary<Slot, Placed> placed)
     {

@@ -32,7 +32,7 @@ public sealed class GpuBackend : IBackend
     /// <inheritdoc/>
     public MemoryAccount Memory { get; } = new();
 
-    /// <summary>Opens a GPU of this machine; <see cref="GpuDevices.List"/> says which there are.</summary>
+    /// <summary>Opens a GPU of this machine; <see cref="GpuDevices.List()"/> says which there are.</summary>
     /// <param name="kind">How it is reached.</param>
     /// <param name="index">Its number among those of its kind.</param>
     /// <exception cref="GpuUnavailableException">There is none, or its driver is missing or refuses.</exception>

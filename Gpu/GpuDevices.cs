@@ -28,23 +28,25 @@ public enum GpuKind
 /// <param name="Index">Its number among the GPUs of its kind, from 0.</param>
 /// <param name="Name">The driver's name for it.</param>
 /// <param name="MemoryBytes">Its memory.</param>
-public sealed record GpuDevice(GpuKind Kind, int Index, string Name, long MemoryBytes);
+/// <param name="Driver">What the driver says about itself and the device.</param>
+public sealed record GpuDevice(GpuKind Kind, int Index, string Name, long MemoryBytes, string Driver);
 
 /// <summary>The GPUs of this machine.</summary>
 public static class GpuDevices
 {
     /// <summary>Every CUDA and OpenCL GPU; empty without a driver. The emulation is not listed.</summary>
-    public static IReadOnlyList<GpuDevice> List()
-    {
-        List<GpuDevice> found = [];
-        foreach (GpuKind kind in (ReadOnlySpan<GpuKind>)[GpuKind.Cuda, GpuKind.OpenCL])
-        {
-            using Context context = CreateContext(kind);
-            found.AddRange(Of(kind, context).Select((device, index) => new GpuDevice(kind, index, device.Name, device.MemorySize)));
-        }
+    public static IReadOnlyList<GpuDevice> List() => [.. List(GpuKind.Cuda), .. List(GpuKind.OpenCL)];
 
-        return found;
+    /// <summary>The GPUs of one kind; empty without a driver, and <see cref="WhyNone"/> says why.</summary>
+    public static IReadOnlyList<GpuDevice> List(GpuKind kind)
+    {
+        using Context context = CreateContext(kind);
+        return [.. Of(kind, context).Select((device, index) =>
+            new GpuDevice(kind, index, device.Name.Trim(), device.MemorySize, DriverOf(device)))];
     }
+
+    /// <summary>One sentence for a machine without any GPU of a kind.</summary>
+    public static string WhyNone(GpuKind kind) => Missing(kind, 0, 0);
 
     /// <summary>Opens a GPU.</summary>
     /// <exception cref="GpuUnavailableException">There is none of that kind and number, or its driver refuses.</exception>
@@ -74,6 +76,13 @@ public static class GpuDevices
             throw e is GpuUnavailableException ? e : new GpuUnavailableException($"{kind} device {index} could not be opened: {e.Message}", e);
         }
     }
+
+    private static string DriverOf(Device device) => device switch
+    {
+        CudaDevice cuda => $"CUDA {cuda.DriverVersion.Major}.{cuda.DriverVersion.Minor}, {cuda.Architecture}",
+        CLDevice opencl => $"{opencl.PlatformName.Trim()}, {opencl.PlatformVersion.ToString().Trim()}",
+        _ => $"ILGPU {typeof(Context).Assembly.GetName().Version!.ToString(3)}",
+    };
 
     // ILGPU puts its emulation into a context that would otherwise be empty.
     private static IEnumerable<Device> Of(GpuKind kind, Context context)

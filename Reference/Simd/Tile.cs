@@ -18,6 +18,11 @@ internal static unsafe class Tile
     /// <summary>Rows computed at once.</summary>
     public const int Height = 8;
 
+    /// <summary>Bits of the vectors that it is computed with.</summary>
+    public static int VectorBits => HasSixteenLanes ? 512 : CpuFeatures.LaneBits;
+
+    private static bool HasSixteenLanes => Vector512.IsHardwareAccelerated;
+
     /// <summary>Computes rows 0 to <paramref name="rows"/> - 1 of C, into or on top of what is there.</summary>
     /// <param name="a">A[r, k] at <c>a[r · rowStride + k · stepStride]</c>.</param>
     /// <param name="rowStride">Elements between rows of A.</param>
@@ -57,7 +62,7 @@ internal static unsafe class Tile
     private static void MultiplyEight(
         float* a, nint rowStride, nint stepStride, int rows, float* panel, int depth, float* c, bool accumulate)
     {
-        if (Vector512.IsHardwareAccelerated)
+        if (HasSixteenLanes)
         {
             MultiplyEightBy32(a, rowStride, stepStride, rows, panel, depth, c, accumulate);
             return;

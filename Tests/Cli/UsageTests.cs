@@ -33,6 +33,14 @@ public sealed class UsageTests
     [InlineData("--max-tokens", "run", "none", "-p", "x", "--max-tokens", "9999999999")]
     [InlineData("--max-tokens", "run", "none", "-p", "x", "--max-tokens")]
     [InlineData("no device 'tpu'", "run", "none", "-p", "x", "--device", "tpu")]
+    [InlineData("no device 'cuda:x'", "run", "none", "-p", "x", "--device", "cuda:x")]
+    [InlineData("no device 'cuda:-1'", "run", "none", "-p", "x", "--device", "cuda:-1")]
+    [InlineData("--ptx needs the NAME", "kernels", "--ptx")]
+    [InlineData("no kernel 'WindowSum'; did you mean 'WindowSums'", "kernels", "WindowSum")]
+    [InlineData("no kernel 'LinearRow_F8'; did you mean 'LinearRow_", "kernels", "LinearRow_F8", "--ptx")]
+    [InlineData("no kernel 'zzzzzz'; kvil kernels lists", "kernels", "zzzzzz", "--json")]
+    [InlineData("name one of LinearRow_BF16, LinearRow_F16, LinearRow_F32", "kernels", "LinearRow", "--ptx")]
+    [InlineData("does not know what to do with 'cpu'", "doctor", "cpu")]
     [InlineData("--kv to be f16 or f32", "run", "none", "-p", "x", "--kv", "f8")]
     [InlineData("--memory-limit", "run", "none", "-p", "x", "--memory-limit", "0")]
     [InlineData("temperature", "run", "none", "-p", "x", "--temp", "-1")]
@@ -74,6 +82,8 @@ public sealed class UsageTests
     [Theory]
     [InlineData("inspect")]
     [InlineData("demo")]
+    [InlineData("doctor")]
+    [InlineData("kernels")]
     public void Help_has_more_than_the_options(string command) => Assert.True(Tool.Output(command, "-h").Length > 400);
 
     [Fact]
