@@ -46,10 +46,10 @@ public sealed class InspectCommandTests : IDisposable
         Assert.Matches(@"(?m)^tokenizer +none$", Tool.Output("inspect", copy));
     }
 
-    [SharedFact("models/tiny-random/llama-untied-sharded")]
+    [Fact]
     public void Shards_and_an_output_head_of_its_own_are_inspected()
     {
-        JsonElement json = Json(Shared.PathOf("models/tiny-random/llama-untied-sharded"));
+        JsonElement json = Json(Repo.PathOf("models/tiny-random/llama-untied-sharded"));
         Assert.False(json.GetProperty("tied_embeddings").GetBoolean());
         Assert.Equal(json.GetProperty("parameters").GetInt64() * 2, json.GetProperty("weight_bytes").GetInt64());
     }

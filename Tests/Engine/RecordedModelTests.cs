@@ -29,14 +29,14 @@ public sealed class RecordedModelTests
     [Trait("Length", "Long")]
     public void Demo_model_against_the_oracle_in_all_sequences() => AgainstOracle(sequences: 3);
 
-    [SharedFact("models/tiny-random/llama-untied")]
-    public void Tiny_untied() => Holds(Shared.PathOf("models/tiny-random/llama-untied"), chunk: 5);
+    [Fact]
+    public void Tiny_untied() => Holds(Repo.PathOf("models/tiny-random/llama-untied"), chunk: 5);
 
-    [SharedFact("models/tiny-random/llama-bias")]
-    public void Tiny_with_biases() => Holds(Shared.PathOf("models/tiny-random/llama-bias"), chunk: 77);
+    [Fact]
+    public void Tiny_with_biases() => Holds(Repo.PathOf("models/tiny-random/llama-bias"), chunk: 77);
 
-    [SharedFact("models/tiny-random/llama-untied-sharded")]
-    public void Tiny_in_shards() => Holds(Shared.PathOf("models/tiny-random/llama-untied-sharded"), chunk: 8);
+    [Fact]
+    public void Tiny_in_shards() => Holds(Repo.PathOf("models/tiny-random/llama-untied-sharded"), chunk: 8);
 
     [Theory]
     [InlineData("forward", "logits")]

@@ -139,11 +139,11 @@ public sealed class CheckpointTests : IDisposable
         Assert.Equal(["llama-bias", "llama-untied", "llama-untied-sharded"], opened.Order());
     }
 
-    [SharedFact("models/tiny-random/llama-untied-sharded")]
+    [Fact]
     public void A_sharded_checkpoint_has_the_weights_of_the_whole_one()
     {
-        using Checkpoint whole = Checkpoint.Open(Shared.PathOf("models/tiny-random/llama-untied"));
-        using Checkpoint sharded = Checkpoint.Open(Shared.PathOf("models/tiny-random/llama-untied-sharded"));
+        using Checkpoint whole = Checkpoint.Open(Repo.PathOf("models/tiny-random/llama-untied"));
+        using Checkpoint sharded = Checkpoint.Open(Repo.PathOf("models/tiny-random/llama-untied-sharded"));
         Assert.Equal(whole.Tensors.Keys.Order(), sharded.Tensors.Keys.Order());
         foreach ((string name, FileTensor tensor) in whole.Tensors)
         {

@@ -47,7 +47,7 @@ public sealed class ByteLevelBpeTokenizerTests : IDisposable
         Texts.Valid,
         text => Demo.Tokenizer.Decode(Demo.Tokenizer.Encode(text)) == text
             && Demo.Tokenizer.Decode(Demo.Tokenizer.Encode(text, parseSpecial: true), skipSpecial: false) == EndOfText + text)
-        .QuickCheckThrowOnFailure();
+        .Check(Properties.Config(100));
 
     [Fact]
     public void The_spelling_of_a_special_token_is_text_unless_asked_otherwise()
@@ -103,7 +103,7 @@ public sealed class ByteLevelBpeTokenizerTests : IDisposable
         Prop.ForAll(
             Texts.Letters,
             word => tokenizer.Encode(word).Select(id => tokenizer.Decode([id])).SequenceEqual(MergeOneByOne(word, merges)))
-            .QuickCheckThrowOnFailure();
+            .Check(Properties.Config(100));
     }
 
     [Fact]

@@ -13,7 +13,7 @@ public sealed partial class Gpt2PatternTests
     public void Words_are_what_the_pattern_matches() => Prop.ForAll(
         Texts.BasicPlane,
         text => Words(text).SequenceEqual(Pattern().Matches(text).Select(match => match.Value)))
-        .QuickCheckThrowOnFailure();
+        .Check(Properties.Config(100));
 
     [Theory]
     [InlineData("a 𝒜𝒷 x", "a| 𝒜𝒷| x")]

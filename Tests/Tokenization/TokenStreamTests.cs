@@ -14,7 +14,7 @@ public sealed class TokenStreamTests
 
     [Fact]
     public void Pieces_put_together_are_the_whole() => Prop.ForAll(AnyIds, ids => Stream(ids) == Demo.Tokenizer.Decode(ids))
-        .QuickCheckThrowOnFailure();
+        .Check(Properties.Config(100));
 
     [Fact]
     public void Pieces_of_valid_text_are_valid_and_come_as_soon_as_they_are_complete() => Prop.ForAll(
@@ -35,7 +35,7 @@ public sealed class TokenStreamTests
             }
 
             return stream.Flush().Length == 0 && sofar.ToString() == text;
-        }).QuickCheckThrowOnFailure();
+        }).Check(Properties.Config(100));
 
     [Fact]
     public void Half_a_character_is_held_back_until_the_rest_or_the_end()
