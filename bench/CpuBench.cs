@@ -28,7 +28,7 @@ internal static class CpuBench
         RunEviction(threads);
         if (bandwidth < ValidBandwidth)
         {
-            Console.WriteLine($"INVALID: the read loop reached {bandwidth / 1e9:F1} GB/s; below {ValidBandwidth / 1e9:F0} this machine is too busy to judge by.");
+            Console.WriteLine($"INVALID: the read loop reached {bandwidth / 1e9:F1} GB/s; below {ValidBandwidth / 1e9:F0} this machine is too busy, or of another class than the targets are for.");
             return 1;
         }
 

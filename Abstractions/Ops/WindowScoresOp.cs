@@ -8,7 +8,7 @@ namespace KvIL.Ops;
 /// <remarks>
 /// SnapKV (Li et al. 2024, arXiv:2404.14469), §4; mean over the window as AdaKV and kvpress have it. Query t stands at
 /// position tokens − w + t and sees the rows of positions up to its own; the softmax runs over all of them, rows of the
-/// window included.
+/// window included. A query that sees no row pays no attention.
 /// </remarks>
 /// <param name="Window">F32 <c>[sequences, ring, query_heads · head_dim]</c> in ring order (<see cref="RememberQueriesOp"/>).</param>
 /// <param name="Store">The rows scored.</param>

@@ -12,7 +12,8 @@ public sealed partial class Engine
     /// <summary>Runs a prompt through the model, keeps what the policy says, and leaves the logits of the last token.</summary>
     /// <remarks>
     /// When something will be evicted the prompt goes layer by layer, in chunks inside a layer, and each store is evicted
-    /// as soon as its last reader is done. Else the chunks go through all layers.
+    /// as soon as its last reader is done. Else the chunks go through all layers. After an exception, one from
+    /// <paramref name="progress"/> included, what the sequence holds is undefined: dispose of the cache.
     /// </remarks>
     /// <param name="cache">A cache of this engine.</param>
     /// <param name="sequence">The sequence; what it holds already stays before the prompt.</param>
