@@ -58,6 +58,8 @@ internal static class App
             RunCommand.Create(context),
             EvalCommand.Create(context),
             InspectCommand.Create(context),
+            TemplateCommand.Create(context),
+            GoldenCommand.Create(context),
             DoctorCommand.Create(context),
             KernelsCommand.Create(context),
         };
