@@ -69,11 +69,12 @@ internal sealed class ChatTemplateFormat : IGoldenFormat
         {
             JsonElement entry = templates[group.Key];
             string source = ReadTemplate(directory, entry);
+            Lazy<ChatTemplate> template = new(() => ChatTemplate.Parse(source, entry.GetProperty("file").GetString()!));
             int failed = 0;
             foreach (JsonElement vector in group)
             {
                 cancelled.ThrowIfCancellationRequested();
-                if (Check(vector, entry, source, conversations[vector.GetProperty("conversation").GetString()!], now) is string difference)
+                if (Check(vector, entry, template, conversations[vector.GetProperty("conversation").GetString()!], now) is string difference)
                 {
                     failed++;
                     failures.Add(new(vector.GetProperty("id").GetString()!, difference));
@@ -104,7 +105,7 @@ internal sealed class ChatTemplateFormat : IGoldenFormat
     }
 
     // The difference; null where there is none.
-    private static string? Check(JsonElement vector, JsonElement template, string source, IReadOnlyList<ChatMessage> messages, DateTimeOffset now)
+    private static string? Check(JsonElement vector, JsonElement entry, Lazy<ChatTemplate> template, IReadOnlyList<ChatMessage> messages, DateTimeOffset now)
     {
         bool fails = vector.TryGetProperty("error", out JsonElement error) && error.GetBoolean();
         string? expected = fails ? null : vector.GetProperty("expected").GetString();
@@ -112,14 +113,14 @@ internal sealed class ChatTemplateFormat : IGoldenFormat
         ChatTemplateOptions options = new()
         {
             AddGenerationPrompt = vector.GetProperty("add_generation_prompt").GetBoolean(),
-            BosToken = template.GetProperty("bos_token").GetString(),
-            EosToken = template.GetProperty("eos_token").GetString(),
+            BosToken = entry.GetProperty("bos_token").GetString(),
+            EosToken = entry.GetProperty("eos_token").GetString(),
             Variables = vector.GetProperty("variables").EnumerateObject().ToDictionary(v => v.Name, v => JsonNode.Parse(v.Value.GetRawText())),
             Now = now,
         };
         try
         {
-            string text = ChatTemplate.Parse(source, template.GetProperty("file").GetString()!).Render(messages, options);
+            string text = template.Value.Render(messages, options);
             return expected is null ? $"expected an error{(message is null ? "" : $" {Show(message)}")}, got {Show(Clip(text, 0))}" : Difference(expected, text);
         }
         catch (TemplateException e) when (expected is null)

@@ -13,8 +13,8 @@ internal sealed class Rendering
     /// <summary>The most characters or items that one value may have.</summary>
     public const int MostLength = 1 << 24;
 
-    private const long Steps = 1 << 21;
-    private const long StepsPerMessage = 1 << 16;
+    private const long Steps = 1 << 19;
+    private const long StepsPerMessage = 1 << 15;
     private const long Chars = 1 << 25;
     private const long CopiesPerMessage = 4;
     private const int CharsPerStep = 64;
