@@ -58,6 +58,7 @@ internal static class App
             RunCommand.Create(context),
             EvalCommand.Create(context),
             InspectCommand.Create(context),
+            CheckCommand.Create(context),
             DoctorCommand.Create(context),
             KernelsCommand.Create(context),
         };
