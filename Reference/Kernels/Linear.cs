@@ -9,7 +9,7 @@ namespace KvIL.Reference.Kernels;
 /// <remarks>
 /// A few rows (decode): one dot product for each weight row and x row, bound by the bandwidth at which weights are read.
 /// Many rows (prefill): x is packed into panels of 32 rows, and tiles of 8 weight rows run over all panels (<see cref="Tile"/>), bound by multiply-adds.
-/// Quantised weights are dequantised in registers for the one, once per call to float32 for the other.
+/// F16 weights meet a scaled x in the one case (<see cref="HalfRows"/>). Quantised weights are dequantised in registers for the one, once per call to float32 for the other.
 /// </remarks>
 internal sealed unsafe class LinearStep(LinearOp op) : Step
 {
@@ -29,7 +29,8 @@ internal sealed unsafe class LinearStep(LinearOp op) : Step
     public override long ScratchBytes(int workers)
     {
         long bias = DType.F32.SizeBytes(_out);
-        long panels = _maxRows < TileFromRows ? 0 : DType.F32.SizeBytes((long)MaxPanels * Tile.Width * _in);
+        long panels = _maxRows >= TileFromRows ? DType.F32.SizeBytes((long)MaxPanels * Tile.Width * _in)
+            : _type == DType.F16 ? DType.F32.SizeBytes((long)_maxRows * _in) : 0;
         long widened = _maxRows < TileFromRows || _type == DType.F32 ? 0 : DType.F32.SizeBytes((long)workers * RowsPerItem * _in);
         return bias + panels + widened;
     }
@@ -47,7 +48,14 @@ internal sealed unsafe class LinearStep(LinearOp op) : Step
         float* panels = (float*)f.Scratch + _out;
         Problem problem = new(
             f.F32(op.X), f.Raw(op.Weight), _type.SizeBytes(_in), bias, f.F32(op.Y), n, _in, _out, panels, panels + ((long)MaxPanels * Tile.Width * _in));
-        WeightRows.Dispatch(_type, new Action(f.Workers, problem));
+        if (_type == DType.F16 && n < TileFromRows && HalfRows.TryScale(problem.X, panels, (long)n * _in))
+        {
+            new Action(f.Workers, problem with { XAddress = (nint)panels }).Run<HalfRows>();
+        }
+        else
+        {
+            WeightRows.Dispatch(_type, new Action(f.Workers, problem));
+        }
     }
 
     private readonly record struct Problem(

@@ -12,31 +12,24 @@ internal readonly unsafe struct Q2_KBlock : IBlock
     public static int Bytes => 84;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Unpack<TSink>(byte* block, float* scales, ref TSink sink) where TSink : struct, ISink
+    public static void Unpack<TSink>(byte* block, float* scratch, ref TSink sink) where TSink : struct, ISink
     {
         Vector256<float> d = Blocks.Half(block + 80), dmin = Blocks.Half(block + 82);
-        float* mins = scales + 16;
+        float* minusMins = scratch + 16;
         for (int g = 0; g < 16; g += 8)
         {
             Vector256<int> both = Blocks.Load8(block + g);
-            (ConvertToSingle(Nibbles.Low(both)) * d).Store(scales + g);
-            (ConvertToSingle(Nibbles.High(both)) * dmin).Store(mins + g);
+            (ConvertToSingle(Nibbles.Low(both)) * d).Store(scratch + g);
+            (-(ConvertToSingle(Nibbles.High(both)) * dmin)).Store(minusMins + g);
         }
 
-        for (int g = 0; g < 16; g += 2)
+        for (int run = 0; run < 8; run++)
         {
-            byte* q = block + 16 + (g / 8 * 32);
-            int shift = g % 8;
-            Vector256<float> s0 = Create(scales[g]), m0 = Create(mins[g]), s1 = Create(scales[g + 1]), m1 = Create(mins[g + 1]);
-            sink.Take(
-                16 * g, Weight(Blocks.Load8(q), shift, s0, m0), Weight(Blocks.Load8(q + 8), shift, s0, m0),
-                Weight(Blocks.Load8(q + 16), shift, s1, m1), Weight(Blocks.Load8(q + 24), shift, s1, m1));
+            Vector256<byte> q = Packed.Part(Load(block + 16 + (run / 4 * 32)), run % 4 * 2, 3);
+            int g = 2 * run;
+            Packed.Affine(32 * run, q, scratch[g], minusMins[g], scratch[g + 1], minusMins[g + 1], scratch, ref sink);
         }
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Weight(Vector256<int> q, int shift, Vector256<float> scale, Vector256<float> min) =>
-        FusedMultiplyAdd(ConvertToSingle(ShiftRightLogical(q, shift) & Create(3)), scale, -min);
 }
 
 /// <summary><c>w = d · scale_g · nibble − dmin · min_g</c>, 8 groups of 32 weights.</summary>
@@ -47,19 +40,19 @@ internal readonly unsafe struct Q4_KBlock : IBlock
     public static int Bytes => 144;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Unpack<TSink>(byte* block, float* scales, ref TSink sink) where TSink : struct, ISink
+    public static void Unpack<TSink>(byte* block, float* scratch, ref TSink sink) where TSink : struct, ISink
     {
-        float* mins = scales + 8;
-        SixBits.ScalesAndMins(block, scales, mins);
+        float* minusMins = scratch + 8;
+        SixBits.ScalesAndMins(block, scratch, minusMins);
         byte* q = block + 16;
         for (int g = 0; g < 8; g += 2)
         {
             Vector256<int> q0 = Blocks.Load8(q), q1 = Blocks.Load8(q + 8), q2 = Blocks.Load8(q + 16), q3 = Blocks.Load8(q + 24);
-            Vector256<float> s = Create(scales[g]), m = Create(mins[g]);
+            Vector256<float> s = Create(scratch[g]), m = Create(minusMins[g]);
             sink.Take(
                 32 * g, Weight(Nibbles.Low(q0), s, m), Weight(Nibbles.Low(q1), s, m), Weight(Nibbles.Low(q2), s, m), Weight(Nibbles.Low(q3), s, m));
-            s = Create(scales[g + 1]);
-            m = Create(mins[g + 1]);
+            s = Create(scratch[g + 1]);
+            m = Create(minusMins[g + 1]);
             sink.Take(
                 (32 * g) + 32, Weight(Nibbles.High(q0), s, m), Weight(Nibbles.High(q1), s, m), Weight(Nibbles.High(q2), s, m), Weight(Nibbles.High(q3), s, m));
             q += 32;
@@ -79,33 +72,17 @@ internal readonly unsafe struct Q5_KBlock : IBlock
     public static int Bytes => 176;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Unpack<TSink>(byte* block, float* scales, ref TSink sink) where TSink : struct, ISink
+    public static void Unpack<TSink>(byte* block, float* scratch, ref TSink sink) where TSink : struct, ISink
     {
-        float* mins = scales + 8;
-        SixBits.ScalesAndMins(block, scales, mins);
-        byte* high = block + 16, q = block + 48;
-        for (int g = 0; g < 8; g += 2)
+        float* minusMins = scratch + 8;
+        SixBits.ScalesAndMins(block, scratch, minusMins);
+        Vector256<byte> high = Load(block + 16);
+        for (int g = 0; g < 8; g++)
         {
-            Vector256<int> q0 = Blocks.Load8(q), q1 = Blocks.Load8(q + 8), q2 = Blocks.Load8(q + 16), q3 = Blocks.Load8(q + 24);
-            Vector256<int> h0 = Blocks.Load8(high), h1 = Blocks.Load8(high + 8), h2 = Blocks.Load8(high + 16), h3 = Blocks.Load8(high + 24);
-            Vector256<float> s = Create(scales[g]), m = Create(mins[g]);
-            sink.Take(
-                32 * g, Weight(Nibbles.Low(q0), h0, g, s, m), Weight(Nibbles.Low(q1), h1, g, s, m),
-                Weight(Nibbles.Low(q2), h2, g, s, m), Weight(Nibbles.Low(q3), h3, g, s, m));
-            s = Create(scales[g + 1]);
-            m = Create(mins[g + 1]);
-            sink.Take(
-                (32 * g) + 32, Weight(Nibbles.High(q0), h0, g + 1, s, m), Weight(Nibbles.High(q1), h1, g + 1, s, m),
-                Weight(Nibbles.High(q2), h2, g + 1, s, m), Weight(Nibbles.High(q3), h3, g + 1, s, m));
-            q += 32;
+            Vector256<byte> nibble = Packed.Part(Load(block + 48 + (g / 2 * 32)), g % 2 * 4, 15);
+            Vector256<byte> q = nibble | (Packed.Part(high, g, 1).AsUInt16() << 4).AsByte();
+            Packed.Affine(32 * g, q, scratch[g], minusMins[g], scratch[g], minusMins[g], scratch, ref sink);
         }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Weight(Vector256<int> nibble, Vector256<int> high, int g, Vector256<float> scale, Vector256<float> minusMin)
-    {
-        Vector256<int> sixteen = ShiftRightLogical(ShiftLeft(high, 4), g) & Create(16);
-        return FusedMultiplyAdd(ConvertToSingle(nibble | sixteen), scale, minusMin);
     }
 }
 

@@ -15,9 +15,9 @@ internal unsafe interface IBlock
 
     /// <summary>Gives all weights of a block to <paramref name="sink"/>, 32 at a time, in order unless said otherwise.</summary>
     /// <param name="block">The block, aligned or not.</param>
-    /// <param name="scales">Room for 32 numbers.</param>
+    /// <param name="scratch">Room for <see cref="Blocks.Scratch"/> numbers.</param>
     /// <param name="sink">Where they go.</param>
-    static abstract void Unpack<TSink>(byte* block, float* scales, ref TSink sink) where TSink : struct, ISink;
+    static abstract void Unpack<TSink>(byte* block, float* scratch, ref TSink sink) where TSink : struct, ISink;
 }
 
 /// <summary>What is done with weights that have just been dequantised and lie in registers.</summary>
@@ -30,17 +30,20 @@ internal interface ISink
 /// <summary>Products of quantised weights.</summary>
 internal static unsafe class Blocks
 {
-    private const int Scales = 32;
+    /// <summary>Floats of the scratch of a block: 32 scales and minima, and 32 bytes.</summary>
+    public const int Scratch = 40;
+
 
     /// <summary><c>Σ_k x[k] · weight[k]</c> in four chains of eight lanes; each byte of the weights is read once.</summary>
+    [SkipLocalsInit]
     public static float Dot<TBlock>(float* x, byte* weight, int count) where TBlock : struct, IBlock
     {
-        float* scales = stackalloc float[Scales];
+        float* scratch = stackalloc float[Scratch];
         DotSink sink = default;
         for (int k = 0; k < count; k += TBlock.Count)
         {
             sink.X = x + k;
-            TBlock.Unpack(weight, scales, ref sink);
+            TBlock.Unpack(weight, scratch, ref sink);
             weight += TBlock.Bytes;
         }
 
@@ -48,24 +51,28 @@ internal static unsafe class Blocks
     }
 
     /// <summary>Writes weights of whole blocks as float32.</summary>
+    [SkipLocalsInit]
     public static void Widen<TBlock>(byte* source, float* destination, long count) where TBlock : struct, IBlock
     {
-        float* scales = stackalloc float[Scales];
+        float* scratch = stackalloc float[Scratch];
         StoreSink sink = default;
         for (long k = 0; k < count; k += TBlock.Count)
         {
             sink.Destination = destination + k;
-            TBlock.Unpack(source, scales, ref sink);
+            TBlock.Unpack(source, scratch, ref sink);
             source += TBlock.Bytes;
         }
     }
 
     /// <summary>The binary16 at an address, exactly, in all lanes.</summary>
+    /// <remarks>As in <see cref="F16Element"/>, from two copies of the number in each lane; infinities and NaN by a branch, which is never taken.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Half(byte* source)
     {
-        short bits = *(short*)source;
-        return (bits & 0x7C00) == 0x7C00 ? Vector256.Create((float)BitConverter.Int16BitsToHalf(bits)) : Finite(bits);
+        Vector256<int> placed = (Vector256.Create(*(short*)source).AsInt32() >> 3) & Vector256.Create(unchecked((int)0x8FFFE000));
+        return (source[1] & 0x7C) == 0x7C
+            ? (placed | Vector256.Create(0x7F800000)).AsSingle()
+            : placed.AsSingle() * Vector256.Create(5.192296858534828e33f); // 2¹¹²
     }
 
     /// <summary>Eight bytes.</summary>
@@ -93,11 +100,6 @@ internal static unsafe class Blocks
         Vector128<short> words = Vector128.WidenLower(Vector128.CreateScalar(*(ulong*)source).AsSByte());
         return Vector256.Create(Vector128.WidenLower(words), Vector128.WidenUpper(words));
     }
-
-    // Exponent and fraction shifted into place, rescaled by 2¹¹²: exact for subnormals too, as in F16Element.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Finite(short bits) =>
-        Vector256.Create(BitConverter.Int32BitsToSingle((bits << 13) & unchecked((int)0x8FFFE000)) * 5.192296858534828e33f);
 }
 
 /// <summary>Multiplies weights by x and adds them up.</summary>

@@ -12,7 +12,7 @@ internal readonly unsafe struct Q8_0Block : IBlock
     public static int Bytes => 34;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Unpack<TSink>(byte* block, float* scales, ref TSink sink) where TSink : struct, ISink
+    public static void Unpack<TSink>(byte* block, float* scratch, ref TSink sink) where TSink : struct, ISink
     {
         Vector256<float> d = Blocks.Half(block);
         sbyte* q = (sbyte*)block + 2;
@@ -30,7 +30,7 @@ internal readonly unsafe struct Q4_0Block : IBlock
     public static int Bytes => 18;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Unpack<TSink>(byte* block, float* scales, ref TSink sink) where TSink : struct, ISink
+    public static void Unpack<TSink>(byte* block, float* scratch, ref TSink sink) where TSink : struct, ISink
     {
         Vector256<float> d = Blocks.Half(block);
         Vector256<int> first = Blocks.Load8(block + 2), second = Blocks.Load8(block + 10);
@@ -50,7 +50,7 @@ internal readonly unsafe struct Q4_1Block : IBlock
     public static int Bytes => 20;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Unpack<TSink>(byte* block, float* scales, ref TSink sink) where TSink : struct, ISink
+    public static void Unpack<TSink>(byte* block, float* scratch, ref TSink sink) where TSink : struct, ISink
     {
         Vector256<float> d = Blocks.Half(block), m = Blocks.Half(block + 2);
         Vector256<int> first = Blocks.Load8(block + 4), second = Blocks.Load8(block + 12);
@@ -71,7 +71,7 @@ internal readonly unsafe struct Q5_0Block : IBlock
     public static int Bytes => 22;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Unpack<TSink>(byte* block, float* scales, ref TSink sink) where TSink : struct, ISink
+    public static void Unpack<TSink>(byte* block, float* scratch, ref TSink sink) where TSink : struct, ISink
     {
         Vector256<float> d = Blocks.Half(block);
         Vector256<int> high = Create(*(int*)(block + 2)), first = Blocks.Load8(block + 6), second = Blocks.Load8(block + 14);
@@ -94,7 +94,7 @@ internal readonly unsafe struct Q5_1Block : IBlock
     public static int Bytes => 24;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Unpack<TSink>(byte* block, float* scales, ref TSink sink) where TSink : struct, ISink
+    public static void Unpack<TSink>(byte* block, float* scratch, ref TSink sink) where TSink : struct, ISink
     {
         Vector256<float> d = Blocks.Half(block), m = Blocks.Half(block + 2);
         Vector256<int> high = Create(*(int*)(block + 4)), first = Blocks.Load8(block + 8), second = Blocks.Load8(block + 16);

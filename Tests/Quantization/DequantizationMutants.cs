@@ -11,6 +11,13 @@ namespace KvIL.Tests.Quantization;
 /// <param name="Mend">Changes the weights of a block, given its bytes, or null.</param>
 internal sealed record DequantizationMutant(string Name, DType Type, Action<byte[]>? Spoil, Action<byte[], float[]>? Mend)
 {
+    /// <summary>The definition, wrong for this type alone.</summary>
+    public void Dequantize(DType type, ReadOnlySpan<byte> blocks, Span<float> weights)
+    {
+        if (type == Type) ToFloat32(type, blocks.ToArray()).CopyTo(weights);
+        else Dequantization.ToFloat32(type, blocks, weights);
+    }
+
     /// <summary>The wrong weights of whole blocks.</summary>
     public float[] ToFloat32(DType type, byte[] blocks)
     {

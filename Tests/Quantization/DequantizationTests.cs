@@ -1,7 +1,9 @@
 using System.Buffers.Binary;
+using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text.Json;
+using KvIL.Conformance.Generators;
 using KvIL.Tensors;
 using Xunit;
 
@@ -82,16 +84,6 @@ internal static class QuantizedBytes
     /// <summary>The quantised types.</summary>
     public static TheoryData<DType> Types => [.. Enum.GetValues<DType>().Where(type => type.IsQuantized())];
 
-    /// <summary>Where a block holds binary16 numbers.</summary>
-    public static int[] HalfOffsets(DType type) => type switch
-    {
-        DType.Q8_0 or DType.Q4_0 or DType.Q5_0 => [0],
-        DType.Q2_K => [80, 82],
-        DType.Q3_K => [108],
-        DType.Q6_K => [208],
-        _ => [0, 2],
-    };
-
     /// <summary>Bytes of a linear congruential generator; infinities, NaN, zeros and subnormals as scales of the first 64 blocks.</summary>
     public static byte[] WithEdgeScales(DType type, int blocks)
     {
@@ -105,7 +97,7 @@ internal static class QuantizedBytes
 
         for (int block = 0; block < Math.Min(64, blocks); block++)
         {
-            int[] offsets = HalfOffsets(type);
+            ImmutableArray<int> offsets = QuantizedCase.HalfOffsets(type);
             for (int i = 0; i < offsets.Length; i++)
             {
                 ushort edge = s_edges[i == 0 ? block % 8 : block / 8];
