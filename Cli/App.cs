@@ -57,6 +57,7 @@ internal static class App
             DemoCommand.Create(context),
             RunCommand.Create(context),
             EvalCommand.Create(context),
+            PplCommand.Create(context),
             InspectCommand.Create(context),
             DoctorCommand.Create(context),
             KernelsCommand.Create(context),

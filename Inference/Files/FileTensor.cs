@@ -20,6 +20,16 @@ public sealed record FileTensor(
         "F16" => DType.F16,
         "BF16" => DType.BF16,
         "I32" => DType.I32,
+        "Q8_0" => DType.Q8_0,
+        "Q4_0" => DType.Q4_0,
+        "Q4_1" => DType.Q4_1,
+        "Q5_0" => DType.Q5_0,
+        "Q5_1" => DType.Q5_1,
+        "Q2_K" => DType.Q2_K,
+        "Q3_K" => DType.Q3_K,
+        "Q4_K" => DType.Q4_K,
+        "Q5_K" => DType.Q5_K,
+        "Q6_K" => DType.Q6_K,
         _ => null,
     };
 
