@@ -19,6 +19,9 @@ internal static class AtomicFile
 
         string directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
         string temporary = Path.Combine(directory, $".{Path.GetFileName(path)}.{Guid.NewGuid():N}.part");
+        // A process that is told to end at once does not come to the catch below.
+        EventHandler atExit = (_, _) => Delete(temporary);
+        AppDomain.CurrentDomain.ProcessExit += atExit;
         try
         {
             using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, BufferBytes))
@@ -45,6 +48,10 @@ internal static class AtomicFile
                 default:
                     throw;
             }
+        }
+        finally
+        {
+            AppDomain.CurrentDomain.ProcessExit -= atExit;
         }
     }
 
