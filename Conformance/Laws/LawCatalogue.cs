@@ -12,6 +12,8 @@ public static class LawCatalogue
         RmsNormLaws.Agrees,
         LinearLaws.Agrees,
         LinearLaws.BatchEqualsAlone,
+        QuantizedLaws.LinearAgrees,
+        QuantizedLaws.EmbedIsExact,
         RotationLaws.Agrees,
         RopeLaws.Agrees,
         AddLaws.Agrees,
