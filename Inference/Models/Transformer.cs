@@ -46,7 +46,7 @@ public sealed class Transformer
             throw new ArgumentException("expected a map in which no layer reads a store of a layer above it.", nameof(map));
         }
 
-        _frequencies = [.. Enumerable.Range(0, Config.HeadDim / 2).Select(f => Math.Pow(Config.RopeTheta, -2.0 * f / Config.HeadDim))];
+        _frequencies = Config.Layers[0].Rope!.Frequencies();
         DeclareWeights(checkpoint);
     }
 
@@ -143,14 +143,14 @@ public sealed class Transformer
             string prefix = $"model.layers.{layer}.";
             Declare(checkpoint, prefix + "input_layernorm.weight", hidden);
             Declare(checkpoint, prefix + "post_attention_layernorm.weight", hidden);
-            DeclareLinear(checkpoint, prefix + "self_attn.q_proj", queries, hidden, Config.AttentionBias);
+            DeclareLinear(checkpoint, prefix + "self_attn.q_proj", queries, hidden, Config.QkvBias);
             if (Map.IsOwner(layer))
             {
-                DeclareLinear(checkpoint, prefix + "self_attn.k_proj", keys, hidden, Config.AttentionBias);
-                DeclareLinear(checkpoint, prefix + "self_attn.v_proj", keys, hidden, Config.AttentionBias);
+                DeclareLinear(checkpoint, prefix + "self_attn.k_proj", keys, hidden, Config.QkvBias);
+                DeclareLinear(checkpoint, prefix + "self_attn.v_proj", keys, hidden, Config.QkvBias);
             }
 
-            DeclareLinear(checkpoint, prefix + "self_attn.o_proj", hidden, queries, Config.AttentionBias);
+            DeclareLinear(checkpoint, prefix + "self_attn.o_proj", hidden, queries, Config.OutputBias);
             DeclareLinear(checkpoint, prefix + "mlp.gate_proj", Config.IntermediateSize, hidden, Config.MlpBias);
             DeclareLinear(checkpoint, prefix + "mlp.up_proj", Config.IntermediateSize, hidden, Config.MlpBias);
             DeclareLinear(checkpoint, prefix + "mlp.down_proj", hidden, Config.IntermediateSize, Config.MlpBias);
