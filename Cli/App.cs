@@ -60,6 +60,7 @@ internal static class App
             PplCommand.Create(context),
             InspectCommand.Create(context),
             CheckCommand.Create(context),
+            SynthCommand.Create(context),
             DoctorCommand.Create(context),
             KernelsCommand.Create(context),
         };
