@@ -57,7 +57,7 @@ internal static class InspectCommand
             HeadDim = config.HeadDim,
             VocabSize = config.VocabSize,
             Context = config.MaxPositions,
-            RopeTheta = config.RopeTheta,
+            RopeTheta = config.Layers.Max(layer => layer.Rope?.Theta ?? 0),
             RmsNormEps = config.RmsNormEps,
             TiedEmbeddings = config.TieWordEmbeddings,
             Parameters = checkpoint.Tensors.Values.Sum(tensor => tensor.ElementCount),

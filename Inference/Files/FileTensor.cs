@@ -33,8 +33,45 @@ public sealed record FileTensor(
         _ => null,
     };
 
+    /// <summary>Rows <paramref name="first"/> to <paramref name="first"/> + <paramref name="count"/> − 1 of the outermost axis, where they lie.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The tensor has no such rows.</exception>
+    public FileTensor Rows(long first, long count)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(Shape.Count, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(first);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, Shape[0] - first);
+        long rowBytes = Shape[0] == 0 ? 0 : Data.LengthBytes / Shape[0];
+        return this with
+        {
+            Shape = [count, .. Shape.Skip(1)],
+            Data = Data.Slice(first * rowBytes, count * rowBytes),
+            FileOffset = FileOffset + (first * rowBytes),
+        };
+    }
+
     /// <summary>Number of elements: the product of <see cref="Shape"/>, 1 for a scalar.</summary>
     public long ElementCount => Shape.Aggregate(1L, (count, extent) => checked(count * extent));
+
+    /// <summary>A view of whole rows, of any type: what the first dimension counts from <paramref name="start"/> on.</summary>
+    /// <param name="start">The first row.</param>
+    /// <param name="count">Number of rows; may be 0.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The tensor has no such rows, or is a scalar.</exception>
+    public FileTensor Rows(long start, long count)
+    {
+        long rows = Shape.Count == 0 ? 0 : Shape[0];
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, rows - start);
+        // Rows are whole blocks and bytes in every format, so they divide the data evenly.
+        long rowBytes = rows == 0 ? 0 : Data.LengthBytes / rows;
+        return this with
+        {
+            Shape = [count, .. Shape.Skip(1)],
+            Data = Data.Slice(start * rowBytes, count * rowBytes),
+            FileOffset = FileOffset + (start * rowBytes),
+        };
+    }
 }
 
 /// <summary>Element types of the safetensors format.</summary>

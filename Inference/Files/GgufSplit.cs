@@ -1,9 +1,10 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 
 namespace KvIL.Inference.Files;
 
 /// <summary>A model split over several GGUF files, named <c>NAME-00001-of-00003.gguf</c> and so on.</summary>
-internal sealed class GgufSplit
+internal sealed partial class GgufSplit
 {
     private const string CountKey = "split.count";
     private const string NumberKey = "split.no";
@@ -78,6 +79,13 @@ internal sealed class GgufSplit
                 $"{_path}: its {Count} parts should have {expected} tensors but have {found}; download all parts again.");
         }
     }
+
+    /// <summary>Whether a file's name is that of a part other than the first.</summary>
+    public static bool IsLaterPart(string path) =>
+        PartName().Match(Path.GetFileName(path)) is { Success: true } match && match.Groups["part"].ValueSpan is not "00001";
+
+    [GeneratedRegex("-(?<part>[0-9]{5})-of-[0-9]{5}\\.gguf$", RegexOptions.CultureInvariant)]
+    private static partial Regex PartName();
 
     private static string Suffix(int part, int count) =>
         string.Create(CultureInfo.InvariantCulture, $"-{part + 1:D5}-of-{count:D5}.gguf");
