@@ -101,6 +101,25 @@ internal static class HelpText
 
             --json prints {"tokenizer", "ids", "tokens": [{"id", "token", "bytes", "special"}]}, or with --check {"passed",
             "total", "first_failure": {"entry", "text", "expected", "got", "decoded"}}.
+        ["template"] = """
+            Examples:
+              kvil template MODEL --messages chat.json
+              echo '[{"role": "user", "content": "Hello"}]' | kvil template MODEL --messages -
+              kvil template mine.jinja --messages chat.json --var bos_token="<s>" --var enable_thinking=false --date 2025-03-09
+
+            The prompt is printed exactly, without a newline of its own where the output goes to a file or a pipe. A template's
+            own file knows no tokens; --var gives them. A template that refuses the messages says why, and the exit code is 1.
+            """,
+        ["golden"] = """
+            Examples:
+              kvil golden DIR
+              kvil golden DIR --json | jq .failed
+
+            Prints how many vectors of each group came out as recorded, and where the first of the others differ. The exit code is
+            0 when none failed, and 1 otherwise.
+
+            --json prints {"format", "grouped_by", "groups": [{"name", "passed", "failed", "not_implemented"}],
+            "failures": [{"id", "difference"}], "passed", "failed", "not_implemented"}.
             """,
         ["doctor"] = """
             Lists the CPU, with the instruction sets that the engine uses, and every GPU that a driver reports; then runs on each
