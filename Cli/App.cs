@@ -57,8 +57,10 @@ internal static class App
             DemoCommand.Create(context),
             RunCommand.Create(context),
             EvalCommand.Create(context),
+            PplCommand.Create(context),
             InspectCommand.Create(context),
             CheckCommand.Create(context),
+            SynthCommand.Create(context),
             DoctorCommand.Create(context),
             KernelsCommand.Create(context),
         };

@@ -46,6 +46,29 @@ internal static class HelpText
             policy's window, p is a two-sided sign test.
 
             """,
+        ["synth"] = """
+            Examples:
+              kvil synth --shape smollm2-135m --type q4_k small.gguf
+              kvil synth --shape llama-3.2-1b --type q8_0 --layers 4 --seed 7 part.gguf
+
+            The weights are random: the model has the speed and the size of the published one, and says nothing. It has a
+            vocabulary of the same size that encodes every text. Vectors stay F32; with a quantised type the output head is
+            Q6_K or Q8_0, and matrices whose rows are no whole blocks get another type, as with llama.cpp's quantiser.
+
+            """,
+        ["ppl"] = """
+            Examples:
+              kvil ppl models/kvil-demo --text models/kvil-demo/text-grimm.txt --bos
+              kvil ppl MODEL --text wiki.txt --window 2048 --limit 8192 --json
+
+            The text is tokenized as a whole, without special tokens, and cut into consecutive windows without overlap, each
+            run from position 0 with an empty cache. Every token of a window but its first is scored; what is left after the
+            last complete window is not. With --bos a window is BOS and the next N - 1 tokens. The error given is the standard
+            error of the mean over tokens, which takes them as independent.
+
+            --json prints {"text_tokens", "window", "windows", "scored", "mean_nll", "standard_error", "perplexity",
+            "window_mean_nll": [one a window]}.
+            """,
         ["inspect"] = """
             Examples:
               kvil inspect models/kvil-demo

@@ -10,7 +10,7 @@ public sealed partial class PlanBuilder
     public Slot Embed(Slot table, Slot tokens)
     {
         ArgumentNullException.ThrowIfNull(table);
-        ExpectWeight(table, [table.Tensor.Shape[0], table.Tensor.Shape[^1]]);
+        ExpectStored(table, [table.Tensor.Shape[0], table.Tensor.Shape[^1]]);
         Dim n = ExpectIndices(tokens, nameof(tokens));
         return Add(new EmbedOp(table, tokens, F32(n, table.Tensor.Shape[1])));
     }
@@ -33,7 +33,7 @@ public sealed partial class PlanBuilder
         ArgumentNullException.ThrowIfNull(weight);
         (Dim n, Dim width) = ExpectMatrix(x);
         Dim outputs = weight.Tensor.Shape[0];
-        ExpectWeight(weight, [outputs, width]);
+        ExpectStored(weight, [outputs, width]);
         if (bias is not null)
         {
             ExpectWeight(bias, [outputs]);

@@ -13,6 +13,8 @@ public static class LawCatalogue
         RmsNormLaws.Groups,
         LinearLaws.Agrees,
         LinearLaws.BatchEqualsAlone,
+        QuantizedLaws.LinearAgrees,
+        QuantizedLaws.EmbedIsExact,
         RotationLaws.Agrees,
         RopeLaws.Agrees,
         AddLaws.Agrees,

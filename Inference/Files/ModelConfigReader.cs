@@ -8,12 +8,12 @@ internal static class ModelConfigReader
     private const int MaxFileBytes = 1 << 24;
 
     // Far above any model, and low enough that the product of two of them fits 64 bits with room to spare.
-    private const int MaxChannels = 1 << 24;
-    private const int MaxLayers = 1 << 14;
-    private const int MaxHeads = 1 << 16;
-    private const int MaxHeadDim = 1 << 16;
-    private const int MaxVocabSize = 1 << 24;
-    private const int MaxPositions = 1 << 30;
+    internal const int MaxChannels = 1 << 24;
+    internal const int MaxLayers = 1 << 14;
+    internal const int MaxHeads = 1 << 16;
+    internal const int MaxHeadDim = 1 << 16;
+    internal const int MaxVocabSize = 1 << 24;
+    internal const int MaxPositions = 1 << 30;
 
     public static ModelConfig Read(string path)
     {

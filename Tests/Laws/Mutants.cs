@@ -12,7 +12,9 @@ namespace KvIL.Tests.Laws;
 /// <param name="Op">The op at fault.</param>
 /// <param name="CaughtBy">The law that must see it.</param>
 /// <param name="Run">Runs the op, wrongly.</param>
-internal sealed record Mutant(string Name, Type Op, Law CaughtBy, Action<Op, OracleFrame> Run)
+/// <param name="Dequantize">Reads quantised weights, wrongly; null for rightly.</param>
+internal sealed record Mutant(
+    string Name, Type Op, Law CaughtBy, Action<Op, OracleFrame> Run, OracleBackend.Dequantizer? Dequantize = null)
 {
     /// <summary>A mutant of <typeparamref name="TOp"/>.</summary>
     public static Mutant Of<TOp>(string name, Law caughtBy, Action<TOp, OracleFrame> run)
@@ -27,14 +29,14 @@ internal sealed record Mutant(string Name, Type Op, Law CaughtBy, Action<Op, Ora
     {
         if (op.GetType() == Op) Run(op, f);
         else OracleOps.Execute(op, f);
-    });
+    }, Dequantize);
 }
 
 /// <summary>Faults that a backend may have, each in a few lines.</summary>
 internal static partial class Mutants
 {
     /// <summary>All mutants.</summary>
-    public static ImmutableArray<Mutant> All { get; } = [.. Transformer, .. Cache, .. Scores, .. Choices];
+    public static ImmutableArray<Mutant> All { get; } = [.. Transformer, .. Quantized, .. Cache, .. Scores, .. Choices];
 
     private static IEnumerable<Mutant> Transformer =>
     [
