@@ -59,6 +59,7 @@ internal static class App
             EvalCommand.Create(context),
             PplCommand.Create(context),
             InspectCommand.Create(context),
+            CheckCommand.Create(context),
             SynthCommand.Create(context),
             DoctorCommand.Create(context),
             KernelsCommand.Create(context),

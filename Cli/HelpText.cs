@@ -74,6 +74,20 @@ internal static class HelpText
               kvil inspect models/kvil-demo
               kvil inspect models/kvil-demo --json | jq .kv.bytes_per_token
             """,
+        ["check"] = """
+            Examples:
+              kvil check models/tiny-random/llama-bias
+              kvil check MODEL --reference recorded.safetensors --json | jq .passed
+
+            Runs every sequence of the reference (layout kvil-reference/1) as one prompt, with keys and values in F32, and
+            compares logits, cached keys and values, and the greedy continuation, this up to the first token that is ahead of
+            the next one by less than twice the tolerance. Keys and values have the tolerance of the logits, 1e-3 where the
+            reference states none. The exit code is 0 when everything is within it, and 1 otherwise.
+
+            --json prints {"reference", "passed", "sequences": [{"name", "tokens", "tolerance", "stated_tolerance",
+            "quantities": [{"name", "layer", "count", "difference", "position", "index", "passed"}],
+            "greedy": {"compared", "equal", "recorded", "passed"}, "passed"}]}.
+            """,
         ["doctor"] = """
             Lists the CPU, with the instruction sets that the engine uses, and every GPU that a driver reports; then runs on each
             a small eviction and a small product and compares them with double precision. The exit code is 0 when everything

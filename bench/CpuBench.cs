@@ -84,13 +84,13 @@ internal static class CpuBench
         using IQueue queue = backend.CreateQueue();
         StoreSpec spec = new(1, kvHeads, headDim, DType.F16, 0);
         TensorSpec window = new(DType.F32, 1, policy.Window, queryHeads * headDim);
-        StoreReader reader = new(window, new(DType.F16, queryHeads * headDim, queryHeads * headDim));
+        StoreReader reader = new(window, new(DType.F16, queryHeads * headDim, queryHeads * headDim), 0.088388346f);
         using IBuffer queries = backend.Allocate(window, MemoryKind.Cache);
         Random random = new(1);
         queue.Upload<float>([.. Enumerable.Range(0, policy.Window * queryHeads * headDim).Select(_ => (float)(random.NextDouble() - 0.5))], queries);
         foreach (int tokens in (ReadOnlySpan<int>)[4096, 16384, 32768])
         {
-            EvictionProgram program = EvictionProgram.ByScore(policy, spec, [reader], 0.088388346f, tokens, tokens, measure: false);
+            EvictionProgram program = EvictionProgram.ByScore(policy, spec, [reader], tokens, tokens, measure: false);
             using IExecutable executable = backend.Compile(program.Plan);
             using IStore store = Fill(backend, queue, spec, tokens, random);
             int rows = StoreRows.Of(policy, tokens, 1)[0];

@@ -10,6 +10,7 @@ public static class LawCatalogue
     [
         EmbedLaws.Copies,
         RmsNormLaws.Agrees,
+        RmsNormLaws.Groups,
         LinearLaws.Agrees,
         LinearLaws.BatchEqualsAlone,
         QuantizedLaws.LinearAgrees,
@@ -18,6 +19,9 @@ public static class LawCatalogue
         RopeLaws.Agrees,
         AddLaws.Agrees,
         SwiGluLaws.Agrees,
+        GeGluLaws.Agrees,
+        ScaleLaws.Agrees,
+        ScaleLaws.Capped,
         GatherRowsLaws.Copies,
         AppendLaws.Exact,
         AppendLaws.Full,

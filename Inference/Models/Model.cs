@@ -20,7 +20,7 @@ public sealed class Model : IDisposable
         MemoryNeed.OfWeights(Transformer).Check(memoryLimit);
         foreach ((string name, TensorSpec spec) in Transformer.Weights)
         {
-            _buffers[name] = backend.Import(spec, checkpoint.Tensors[name].Data);
+            _buffers[name] = backend.Import(spec, Transformer.Tensors[name].Data);
         }
 
         if (checkpoint.TokenizerPath is string path)
