@@ -41,7 +41,7 @@ internal static class InspectCommand
         ITokenizer? tokenizer = null;
         if (checkpoint.TokenizerPath is string file)
         {
-            tokenizer = ByteLevelBpeTokenizer.Load(file);
+            tokenizer = Tokenizers.Load(file);
             Tokenizers.EnsureFits(tokenizer, config.VocabSize, file);
         }
 
@@ -67,7 +67,7 @@ internal static class InspectCommand
                 .. checkpoint.Tensors.Values.GroupBy(tensor => tensor.StoredType).OrderBy(group => group.Key, StringComparer.Ordinal)
                     .Select(group => new TensorTypeInfo(group.Key, group.Count(), group.Sum(tensor => tensor.Data.LengthBytes))),
             ],
-            Tokenizer = tokenizer is null ? null : new("byte-level BPE", tokenizer.VocabSize, tokenizer.BosId, tokenizer.AddsBos),
+            Tokenizer = tokenizer is null ? null : new(tokenizer.Kind, tokenizer.VocabSize, tokenizer.BosId, tokenizer.AddsBos),
             Eos = config.EosTokenIds.Count > 0 ? config.EosTokenIds : tokenizer?.EosIds ?? [],
             Kv = KvOf(config, transformer.Map.NumStores),
             Stores = transformer.Map.Stores,

@@ -25,7 +25,7 @@ public sealed class Model : IDisposable
 
         if (checkpoint.TokenizerPath is string path)
         {
-            Tokenizer = ByteLevelBpeTokenizer.Load(path);
+            Tokenizer = Tokenizers.Load(path);
             Tokenizers.EnsureFits(Tokenizer, Config.VocabSize, path);
         }
     }

@@ -49,7 +49,7 @@ public sealed class TokenizerErrorTests : IDisposable
         JsonObject owner = field.StartsWith("model.", StringComparison.Ordinal) ? file["model"]!.AsObject() : file;
         owner[field.Split('.')[^1]] = JsonNode.Parse(value);
         string path = _directory.Write("tokenizer.json", file.ToJsonString());
-        Refusal.Is(pattern, path, () => ByteLevelBpeTokenizer.Load(path));
+        Refusal.Is(pattern, path, () => Tokenizers.Load(path));
     }
 
     [Fact]
@@ -58,10 +58,10 @@ public sealed class TokenizerErrorTests : IDisposable
         JsonObject file = TokenizerFile.Of();
         file["model"]!["unk_token"] = "a";
         string path = _directory.Write("tokenizer.json", file.ToJsonString());
-        Assert.Equal(256, ByteLevelBpeTokenizer.Load(path).VocabSize);
+        Assert.Equal(256, Tokenizers.Load(path).VocabSize);
         file["model"]!["vocab"]!.AsObject().Remove("b");
         _directory.Write("tokenizer.json", file.ToJsonString());
-        Refusal.Is("'model.unk_token': this feature", path, () => ByteLevelBpeTokenizer.Load(path));
+        Refusal.Is("'model.unk_token': this feature", path, () => Tokenizers.Load(path));
     }
 
     [Fact]
@@ -69,7 +69,7 @@ public sealed class TokenizerErrorTests : IDisposable
     {
         string text = TokenizerFile.Of().ToJsonString().Replace("\"vocab\":{", "\"vocab\":{\"a\":300,", StringComparison.Ordinal);
         string path = _directory.Write("tokenizer.json", text);
-        Refusal.Is("'model.vocab.a': the token stands there twice", path, () => ByteLevelBpeTokenizer.Load(path));
+        Refusal.Is("'model.vocab.a': the token stands there twice", path, () => Tokenizers.Load(path));
     }
 
     [Fact]
@@ -77,6 +77,6 @@ public sealed class TokenizerErrorTests : IDisposable
     {
         string path = _directory.Write("tokenizer.json", TokenizerFile.Of().ToJsonString());
         string config = _directory.Write("tokenizer_config.json", """{"eos_token":"</s>"}""");
-        Refusal.Is("'eos_token': the tokenizer has no token '</s>'", config, () => ByteLevelBpeTokenizer.Load(path));
+        Refusal.Is("'eos_token': the tokenizer has no token '</s>'", config, () => Tokenizers.Load(path));
     }
 }
