@@ -33,23 +33,6 @@ public sealed record FileTensor(
         _ => null,
     };
 
-    /// <summary>Rows <paramref name="first"/> to <paramref name="first"/> + <paramref name="count"/> − 1 of the outermost axis, where they lie.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The tensor has no such rows.</exception>
-    public FileTensor Rows(long first, long count)
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThan(Shape.Count, 1);
-        ArgumentOutOfRangeException.ThrowIfNegative(first);
-        ArgumentOutOfRangeException.ThrowIfNegative(count);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, Shape[0] - first);
-        long rowBytes = Shape[0] == 0 ? 0 : Data.LengthBytes / Shape[0];
-        return this with
-        {
-            Shape = [count, .. Shape.Skip(1)],
-            Data = Data.Slice(first * rowBytes, count * rowBytes),
-            FileOffset = FileOffset + (first * rowBytes),
-        };
-    }
-
     /// <summary>Number of elements: the product of <see cref="Shape"/>, 1 for a scalar.</summary>
     public long ElementCount => Shape.Aggregate(1L, (count, extent) => checked(count * extent));
 
