@@ -33,13 +33,16 @@ internal static class EvictionGoldenFolder
 
         string manifest = Text(Manifest)
             ?? throw new GoldenFormatException($"{folder}: no {Manifest}; name a folder with a set of the format {GoldenSet.Format}.");
-        IEnumerable<KeyValuePair<string, GoldenTensor>> tensors =
-            Directory.EnumerateFiles(folder, "*.safetensors").Order(StringComparer.Ordinal).SelectMany(Tensors);
-        return GoldenSet.Read(manifest, Text(LayerBudgets), tensors);
+        return GoldenSet.Read(manifest, Text(LayerBudgets), Tensors(folder));
     }
 
-    // Types that no case computes with have no values.
-    private static KeyValuePair<string, GoldenTensor>[] Tensors(string path)
+    /// <summary>The tensors of all safetensors files of a folder.</summary>
+    /// <exception cref="GoldenFormatException">A tensor has another element type than the format's.</exception>
+    /// <exception cref="ModelFileException">A file is damaged.</exception>
+    public static KeyValuePair<string, GoldenTensor>[] Tensors(string folder) =>
+        [.. Directory.EnumerateFiles(folder, "*.safetensors").Order(StringComparer.Ordinal).SelectMany(InFile)];
+
+    private static KeyValuePair<string, GoldenTensor>[] InFile(string path)
     {
         using SafeTensorsFile file = SafeTensorsFile.Open(path);
         return [.. file.Tensors.Values.Select(tensor =>

@@ -73,7 +73,7 @@ public static class EvictionGolden
                 return (e.Message, count);
             }
             catch (Exception e) when (e is IndexOutOfRangeException or ArgumentException or InvalidOperationException
-                or OverflowException or NullReferenceException)
+                or ArithmeticException or NullReferenceException)
             {
                 // Lists of other lengths than the parameters say; no case of the format gets here.
                 throw c.Fault($"has numbers that do not fit together ({name})");

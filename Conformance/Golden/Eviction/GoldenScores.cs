@@ -7,6 +7,9 @@ namespace KvIL.Conformance.Golden.Eviction;
 /// <summary>Which definition a recorded method is, and what it is given.</summary>
 internal static partial class GoldenScores
 {
+    // A chunk is filled up, so its square is computed however few rows there are.
+    private const int MostChunk = 1 << 11;
+
     /// <summary>The base score's name in a method such as <c>AdaKV(SnapKV)</c> or <c>SnapKV (original)</c>.</summary>
     public static (string? Wrapper, string Score) Names(string method)
     {
@@ -31,14 +34,14 @@ internal static partial class GoldenScores
         "LagKV" => new LagKv(c.Count("n_sink"), c.Count("lag_size", 2), c.Param("cross_scoring", false)),
         "ObservedAttention" => new ObservedAttention(),
         "CURDKV" => new CurDkv(c.Count("num_sinks"), c.Count("local_window_size"), Leverage(c)),
-        "NonCausalAttn" => new NonCausalAttention(c.Count("chunk_size", 1, 1 << 14), PublishedPadding: true),
+        "NonCausalAttn" => new NonCausalAttention(c.Count("chunk_size", 1, MostChunk), PublishedPadding: true),
         "FINCH" => new Finch(Window(c), c.Param("normalize_scores", true)),
         "QFilter" => new QFilter(),
         "CapKV" => new CapKv(
             c.Count("n_sink"), c.Param("tau", 5.0), c.Count("n_future_positions", 1, 1 << 16), c.Param("epsilon", 1e-6),
             c.Param("rope_theta", 10_000.0)),
         "LeverageScore" => new LeverageScore(
-            c.Has("sketch_standard_normal") ? c.Tensor("sketch_standard_normal", 3).Cube() : null, c.Param("jitter", 1e-2)),
+            c.Has("sketch_standard_normal") ? c.Tensor("sketch_standard_normal", [.. c.Tensor("k", 3).Shape.Where((_, i) => i != 1), c.Tensor("sketch_standard_normal", 3).Shape[2]]).Cube() : null, c.Param("jitter", 1e-2)),
         _ => null,
     };
 
