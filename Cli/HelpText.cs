@@ -101,6 +101,7 @@ internal static class HelpText
 
             --json prints {"tokenizer", "ids", "tokens": [{"id", "token", "bytes", "special"}]}, or with --check {"passed",
             "total", "first_failure": {"entry", "text", "expected", "got", "decoded"}}.
+            """,
         ["template"] = """
             Examples:
               kvil template MODEL --messages chat.json
