@@ -46,10 +46,61 @@ internal static class HelpText
             policy's window, p is a two-sided sign test.
 
             """,
+        ["synth"] = """
+            Examples:
+              kvil synth --shape smollm2-135m --type q4_k small.gguf
+              kvil synth --shape llama-3.2-1b --type q8_0 --layers 4 --seed 7 part.gguf
+
+            The weights are random: the model has the speed and the size of the published one, and says nothing. It has a
+            vocabulary of the same size that encodes every text. Vectors stay F32; with a quantised type the output head is
+            Q6_K or Q8_0, and matrices whose rows are no whole blocks get another type, as with llama.cpp's quantiser.
+
+            """,
+        ["ppl"] = """
+            Examples:
+              kvil ppl models/kvil-demo --text models/kvil-demo/text-grimm.txt --bos
+              kvil ppl MODEL --text wiki.txt --window 2048 --limit 8192 --json
+
+            The text is tokenized as a whole, without special tokens, and cut into consecutive windows without overlap, each
+            run from position 0 with an empty cache. Every token of a window but its first is scored; what is left after the
+            last complete window is not. With --bos a window is BOS and the next N - 1 tokens. The error given is the standard
+            error of the mean over tokens, which takes them as independent.
+
+            --json prints {"text_tokens", "window", "windows", "scored", "mean_nll", "standard_error", "perplexity",
+            "window_mean_nll": [one a window]}.
+            """,
         ["inspect"] = """
             Examples:
               kvil inspect models/kvil-demo
               kvil inspect models/kvil-demo --json | jq .kv.bytes_per_token
+            """,
+        ["check"] = """
+            Examples:
+              kvil check models/tiny-random/llama-bias
+              kvil check MODEL --reference recorded.safetensors --json | jq .passed
+
+            Runs every sequence of the reference (layout kvil-reference/1) as one prompt, with keys and values in F32, and
+            compares logits, cached keys and values, and the greedy continuation, this up to the first token that is ahead of
+            the next one by less than twice the tolerance. Keys and values have the tolerance of the logits, 1e-3 where the
+            reference states none. The exit code is 0 when everything is within it, and 1 otherwise.
+
+            --json prints {"reference", "passed", "sequences": [{"name", "tokens", "tolerance", "stated_tolerance",
+            "quantities": [{"name", "layer", "count", "difference", "position", "index", "passed"}],
+            "greedy": {"compared", "equal", "recorded", "passed"}, "passed"}]}.
+            """,
+        ["tokenize"] = """
+            Examples:
+              kvil tokenize models/kvil-demo "Once upon a time"
+              cat story.txt | kvil tokenize MODEL.gguf --json
+              kvil tokenize models/kvil-demo --check models/kvil-demo/tokenizer-vectors.json
+
+            No start token is put in front. Text is in quotes; "bytes E2 ..." are a part of a character; special tokens are bare.
+
+            --check reads an array of {"text", "ids"}; "special": true reads special tokens in the text, "lossy": true says that
+            decoding need not give it back. Where an entry fails, the first is shown and the exit code is 1.
+
+            --json prints {"tokenizer", "ids", "tokens": [{"id", "token", "bytes", "special"}]}, or with --check {"passed",
+            "total", "first_failure": {"entry", "text", "expected", "got", "decoded"}}.
             """,
         ["template"] = """
             Examples:

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace KvIL.Cli.Commands;
 
-/// <summary>The prompt of <c>kvil run</c>: a file's text, a line of the command, or both.</summary>
+/// <summary>Text from outside: a file's, a line of the command, or both.</summary>
 internal static class PromptSource
 {
     // Far above any context; keeps a mistaken path, or an endless pipe, from filling the memory.
@@ -19,12 +19,16 @@ internal static class PromptSource
             return text ?? throw new UsageException("There is no prompt; give one with -p TEXT, or a file with -f FILE.");
         }
 
-        string content = ReadText(file, terminal);
+        string content = ReadText(file, terminal, "-f");
         string separator = text is null || content.EndsWith('\n') ? "" : "\n";
         return content + separator + text;
     }
 
-    private static string ReadText(string file, Terminal terminal)
+    /// <summary>The text of a file, UTF-8 with or without a byte order mark.</summary>
+    /// <param name="file">A path, or <c>-</c> for the input.</param>
+    /// <param name="terminal">Has the input.</param>
+    /// <param name="option">The option that names the file, for messages.</param>
+    public static string ReadText(string file, Terminal terminal, string option)
     {
         bool input = file == "-";
         string name = input ? "standard input" : file;
@@ -36,16 +40,16 @@ internal static class PromptSource
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new IOException($"{name}: there is no such file; -f names a file with the prompt, or - for the standard input.", e);
+            throw new IOException($"{name}: there is no such file; {option} names a text file, or - for the standard input.", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw new IOException($"{name}: cannot be read as a file; -f names a file with the prompt, or - for the standard input.", e);
+            throw new IOException($"{name}: cannot be read as a file; {option} names a text file, or - for the standard input.", e);
         }
 
         if (bytes.Length > MostBytes)
         {
-            throw new IOException($"{name}: more than {ByteSize.Show(MostBytes)} of prompt, which no model's context holds; give a shorter text.");
+            throw new IOException($"{name}: more than {ByteSize.Show(MostBytes)} of text; give a shorter one.");
         }
 
         try

@@ -144,7 +144,7 @@ public sealed class Evaluator : IDisposable
     {
         using KvCache cache = _engine.CreateCache();
         _engine.Prefill(cache, 0, item.Prompt, EvictionPolicy.Full, reserve: 0);
-        double[] first = LogProbabilities(_engine.Logits(0));
+        double[] first = LogProbability.Of(_engine.Logits(0));
         double[][]? full = null;
         foreach (Cell cell in _cells)
         {
@@ -169,33 +169,10 @@ public sealed class Evaluator : IDisposable
 
         for (int i = 0; i < count; i++)
         {
-            steps.Add(LogProbabilities(_engine.Logits(i)));
+            steps.Add(LogProbability.Of(_engine.Logits(i)));
         }
 
         return steps;
-    }
-
-    private static double[] LogProbabilities(ReadOnlySpan<float> logits)
-    {
-        double largest = double.NegativeInfinity;
-        foreach (float logit in logits)
-        {
-            largest = Math.Max(largest, logit);
-        }
-
-        double sum = 0;
-        foreach (float logit in logits)
-        {
-            sum += Math.Exp(logit - largest);
-        }
-
-        double[] result = new double[logits.Length];
-        for (int i = 0; i < result.Length; i++)
-        {
-            result[i] = logits[i] - largest - Math.Log(sum);
-        }
-
-        return result;
     }
 
     // KL(full ‖ actual) = Σ p_full (log p_full − log p_actual)
