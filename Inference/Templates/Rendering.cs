@@ -54,11 +54,12 @@ internal sealed class Rendering
     /// <summary>Counts characters or items before they are made.</summary>
     public void Make(long count)
     {
-        Read(count);
         if (count > MostLength || (_chars -= count) < 0)
         {
             throw Error("the template makes more text than is allowed");
         }
+
+        Read(count);
     }
 
     /// <summary>Goes one level deeper; every call is followed by one of <see cref="Leave"/>, or by the end of the rendering.</summary>
