@@ -17,6 +17,8 @@ public sealed class PublishedVectorTests
         "gpt-2", "deepseek-coder", "deepseek-llm", "falcon", "mpt", "refact", "starcoder", "llama-spm", "phi-3", "baichuan",
     ];
 
+    private static readonly System.Collections.Concurrent.ConcurrentDictionary<string, ITokenizer> Loaded = new();
+
     public static TheoryData<string> Vocabularies => [.. Names];
 
     [SharedTheory(Vectors)]
@@ -24,7 +26,7 @@ public sealed class PublishedVectorTests
     public void Vocabularies_give_the_published_cases_and_more(string name)
     {
         string path = Shared.PathOf($"models/tokenizer-vectors/ggml-vocab-{name}.gguf");
-        ITokenizer tokenizer = Tokenizers.Load(path);
+        ITokenizer tokenizer = LoadVocabulary(name);
         if (File.Exists(path + ".out"))
         {
             string[] texts = File.ReadAllText(path + ".inp").Split(Separator);
@@ -52,7 +54,7 @@ public sealed class PublishedVectorTests
         string[] texts = [.. vectors.RootElement.GetProperty("texts").EnumerateArray().Select(text => text.GetString()!)];
         foreach (string name in Names)
         {
-            ITokenizer tokenizer = Tokenizers.Load(Shared.PathOf($"models/tokenizer-vectors/ggml-vocab-{name}.gguf"));
+            ITokenizer tokenizer = LoadVocabulary(name);
             foreach (string text in texts)
             {
                 string decoded = tokenizer.Decode(tokenizer.Encode(text));
@@ -120,6 +122,9 @@ public sealed class PublishedVectorTests
         Assert.Equal("a<b  1234!?", string.Concat(pieces));
         Assert.DoesNotContain(pieces, piece => piece.Any(char.IsAsciiDigit) && piece.Length > 3);
     }
+
+    private static ITokenizer LoadVocabulary(string name) => Loaded.GetOrAdd(
+        name, _ => Tokenizers.Load(Shared.PathOf($"models/tokenizer-vectors/ggml-vocab-{name}.gguf")));
 
     private static int Check(ITokenizer tokenizer, string vectors)
     {

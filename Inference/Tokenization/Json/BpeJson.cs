@@ -14,7 +14,8 @@ internal static class BpeJson
         string typeName = type?.String() ?? "BPE";
         if (typeName != "BPE")
         {
-            throw JsonParts.NotSupported(type!.Value, $"the tokenizer model {ModelFileException.Quote(typeName)} ('BPE' is supported)");
+            throw type!.Value.Error(
+                $"found the tokenizer model {ModelFileException.Quote(typeName)}, supported is 'BPE'", JsonParts.OtherCheckpoint);
         }
 
         RefuseUnlessUnset(model, "dropout", value => value.Number(0, 1) == 0);

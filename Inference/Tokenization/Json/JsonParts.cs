@@ -6,7 +6,8 @@ namespace KvIL.Inference.Tokenization.Json;
 /// <summary>What the parts of a tokenizer.json have in common.</summary>
 internal static class JsonParts
 {
-    private const string OtherCheckpoint = "choose another checkpoint";
+    /// <summary>What to do about a part that is not supported.</summary>
+    public const string OtherCheckpoint = "choose another checkpoint";
 
     /// <summary>The kind of a part.</summary>
     public static string TypeOf(JsonValue part) => part.Require("type").String();

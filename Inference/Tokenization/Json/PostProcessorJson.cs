@@ -31,9 +31,9 @@ internal static class PostProcessorJson
     {
         JsonValue single = processor.Require("single");
         JsonValue[] pieces = [.. single.Items().Take(3)];
-        if (pieces is [] or [.., _, _, _] || pieces[^1].Find("Sequence") is null)
+        if (pieces.Length is 0 or 3 || pieces[^1].Find("Sequence") is null)
         {
-            throw JsonParts.NotSupported(single, "a template of anything but at most one token and then the text");
+            throw single.Error("only a template of at most one token and then the text is supported", JsonParts.OtherCheckpoint);
         }
 
         if (pieces.Length == 1)

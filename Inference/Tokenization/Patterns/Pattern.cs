@@ -44,5 +44,7 @@ internal sealed class Pattern
     }
 
     /// <summary>Finds matches in a text, which is valid UTF-16.</summary>
-    public PatternMatcher Match(ReadOnlySpan<char> text) => new(_program, text);
+    /// <param name="text">The text.</param>
+    /// <param name="freeForks">How many choices a character may cost before the matcher remembers those it made.</param>
+    public PatternMatcher Match(ReadOnlySpan<char> text, int freeForks = 32) => new(_program, text, freeForks);
 }

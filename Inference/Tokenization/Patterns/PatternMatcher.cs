@@ -9,21 +9,22 @@ namespace KvIL.Inference.Tokenization.Patterns;
 internal ref struct PatternMatcher
 {
     private const long MaxBytes = 1 << 28;
-    private const int FreeForks = 32;
     private const long MaxLookForks = 200_000_000;
 
     private readonly PatternProgram _program;
     private readonly Step[] _steps;
     private readonly ReadOnlySpan<char> _text;
     private readonly Stack<(int Step, int Place)> _open = new();
+    private readonly long _freeForks;
     private long _forks;
     private long _lookForks;
     private ulong[]? _tried;
     private int _at;
     private int _lastEnd = -1;
 
-    public PatternMatcher(PatternProgram program, ReadOnlySpan<char> text)
+    public PatternMatcher(PatternProgram program, ReadOnlySpan<char> text, int freeForks)
     {
+        _freeForks = freeForks * (16L + text.Length);
         _program = program;
         _steps = program.Steps;
         _text = text;
@@ -216,7 +217,7 @@ internal ref struct PatternMatcher
     {
         if (_tried is null)
         {
-            if (_forks <= FreeForks * (16L + _text.Length))
+            if (_forks < _freeForks)
             {
                 return false;
             }
