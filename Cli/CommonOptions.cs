@@ -81,7 +81,7 @@ internal static class CommonOptions
     public static string ReadModel(ParseResult parse, Argument<string> model) =>
         parse.GetValue(model) is { Length: > 0 } path ? path : throw new UsageException("MODEL is empty; name a model's directory.");
 
-    private static Option<T> Choice<T>(string name, string description, T otherwise, params (string Word, T Value)[] choices) => new(name)
+    public static Option<T> Choice<T>(string name, string description, T otherwise, params (string Word, T Value)[] choices) => new(name)
     {
         Description = description,
         HelpName = string.Join('|', choices.Select(c => c.Word)),

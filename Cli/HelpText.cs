@@ -46,6 +46,16 @@ internal static class HelpText
             policy's window, p is a two-sided sign test.
 
             """,
+        ["synth"] = """
+            Examples:
+              kvil synth --shape smollm2-135m --type q4_k small.gguf
+              kvil synth --shape llama-3.2-1b --type q8_0 --layers 4 --seed 7 part.gguf
+
+            The weights are random: the model has the speed and the size of the published one, and says nothing. It has a
+            vocabulary of the same size that encodes every text. Vectors stay F32; with a quantised type the output head is
+            Q6_K or Q8_0, and matrices whose rows are no whole blocks get another type, as with llama.cpp's quantiser.
+
+            """,
         ["ppl"] = """
             Examples:
               kvil ppl models/kvil-demo --text models/kvil-demo/text-grimm.txt --bos
@@ -63,6 +73,54 @@ internal static class HelpText
             Examples:
               kvil inspect models/kvil-demo
               kvil inspect models/kvil-demo --json | jq .kv.bytes_per_token
+            """,
+        ["check"] = """
+            Examples:
+              kvil check models/tiny-random/llama-bias
+              kvil check MODEL --reference recorded.safetensors --json | jq .passed
+
+            Runs every sequence of the reference (layout kvil-reference/1) as one prompt, with keys and values in F32, and
+            compares logits, cached keys and values, and the greedy continuation, this up to the first token that is ahead of
+            the next one by less than twice the tolerance. Keys and values have the tolerance of the logits, 1e-3 where the
+            reference states none. The exit code is 0 when everything is within it, and 1 otherwise.
+
+            --json prints {"reference", "passed", "sequences": [{"name", "tokens", "tolerance", "stated_tolerance",
+            "quantities": [{"name", "layer", "count", "difference", "position", "index", "passed"}],
+            "greedy": {"compared", "equal", "recorded", "passed"}, "passed"}]}.
+            """,
+        ["tokenize"] = """
+            Examples:
+              kvil tokenize models/kvil-demo "Once upon a time"
+              cat story.txt | kvil tokenize MODEL.gguf --json
+              kvil tokenize models/kvil-demo --check models/kvil-demo/tokenizer-vectors.json
+
+            No start token is put in front. Text is in quotes; "bytes E2 ..." are a part of a character; special tokens are bare.
+
+            --check reads an array of {"text", "ids"}; "special": true reads special tokens in the text, "lossy": true says that
+            decoding need not give it back. Where an entry fails, the first is shown and the exit code is 1.
+
+            --json prints {"tokenizer", "ids", "tokens": [{"id", "token", "bytes", "special"}]}, or with --check {"passed",
+            "total", "first_failure": {"entry", "text", "expected", "got", "decoded"}}.
+            """,
+        ["template"] = """
+            Examples:
+              kvil template MODEL --messages chat.json
+              echo '[{"role": "user", "content": "Hello"}]' | kvil template MODEL --messages -
+              kvil template mine.jinja --messages chat.json --var bos_token="<s>" --var enable_thinking=false --date 2025-03-09
+
+            The prompt is printed exactly, without a newline of its own where the output goes to a file or a pipe. A template's
+            own file knows no tokens; --var gives them. A template that refuses the messages says why, and the exit code is 1.
+            """,
+        ["golden"] = """
+            Examples:
+              kvil golden DIR
+              kvil golden DIR --json | jq .failed
+
+            Prints how many vectors of each group came out as recorded, and where the first of the others differ. The exit code is
+            0 when none failed, and 1 otherwise.
+
+            --json prints {"format", "grouped_by", "groups": [{"name", "passed", "failed", "not_implemented"}],
+            "failures": [{"id", "difference"}], "passed", "failed", "not_implemented"}.
             """,
         ["doctor"] = """
             Lists the CPU, with the instruction sets that the engine uses, and every GPU that a driver reports; then runs on each

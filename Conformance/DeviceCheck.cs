@@ -69,7 +69,7 @@ public static class DeviceCheck
         Slot storeSlot = s.Input("store", store);
         Dim length = s.Bind("len", c.Columns), sequence = s.Bind("sequence", c.Sequence), protectedRows = s.Bind("window", c.Window);
         Slot scores = s.Builder.WindowScores(
-            s.Input("queries", window), storeSlot, sequence, s.Bind("tokens", c.Seen), s.Bind("w", c.Window, max: c.Window), length, c.Store.Scale);
+            s.Input("queries", window), storeSlot, sequence, s.Bind("tokens", c.Seen), s.Bind("w", c.Window, max: c.Window), length, c.Store.Rule);
         Slot pooled = s.Output(s.Builder.Pool(
             s.Builder.GroupMean(scores, c.Store.KvHeads), storeSlot, sequence, protectedRows, c.Pool, c.Kernel));
         Slot counts = s.Output(s.Builder.AllocateHeads(

@@ -16,8 +16,8 @@ public abstract record HostValue
 /// <summary>A dense tensor. Floating elements are doubles that the element type can store.</summary>
 public sealed record HostTensor : HostValue
 {
-    private HostTensor(TensorSpec spec, double[] reals, int[] integers, bool isWeight) =>
-        (Tensor, Reals, Integers, IsWeight) = (spec, reals, integers, isWeight);
+    private HostTensor(TensorSpec spec, double[] reals, int[] integers, bool isWeight, byte[]? blocks = null) =>
+        (Tensor, Reals, Integers, IsWeight, Blocks) = (spec, reals, integers, isWeight, blocks);
 
     /// <inheritdoc/>
     public override Spec Spec => Tensor;
@@ -34,8 +34,12 @@ public sealed record HostTensor : HostValue
     /// <summary>Whether a backend imports it from host memory rather than receive an upload.</summary>
     public bool IsWeight { get; }
 
-    /// <summary>The elements with every sign dropped: the oracle's result for it bounds sums of terms.</summary>
-    public HostTensor Abs() => new(Tensor, [.. Reals.Select(Math.Abs)], Integers, IsWeight);
+    /// <summary>The bytes of a quantised weight; else null.</summary>
+    internal byte[]? Blocks { get; }
+
+    /// <summary>The elements with every sign dropped: the oracle's result for it bounds sums of terms. A quantised weight becomes F32.</summary>
+    public HostTensor Abs() =>
+        new(Blocks is null ? Tensor : Tensor with { Type = DType.F32 }, [.. Reals.Select(Math.Abs)], Integers, IsWeight);
 
     /// <summary>The given entries of the outermost axis.</summary>
     public HostTensor Pick(params ReadOnlySpan<int> rows)
@@ -73,6 +77,15 @@ public sealed record HostTensor : HostValue
     /// <summary>A weight; values are rounded to <paramref name="type"/>.</summary>
     public static HostTensor Weight(DType type, double[] values, params ReadOnlySpan<Dim> dims) =>
         new(new TensorSpec(type, dims), [.. values.Select(x => Numbers.Round((float)x, type))], [], true);
+
+    /// <summary>A quantised weight, given by its bytes; its elements are what the definition makes of them.</summary>
+    public static HostTensor Quantized(DType type, byte[] blocks, params ReadOnlySpan<Dim> dims)
+    {
+        TensorSpec spec = new(type, dims);
+        float[] weights = new float[spec.Shape.MaxElements];
+        Dequantization.ToFloat32(type, blocks, weights);
+        return new(spec, Array.ConvertAll(weights, w => (double)w), [], true, blocks);
+    }
 
     /// <summary>A tensor that came back from a device, as it is.</summary>
     internal static HostTensor Downloaded(TensorSpec spec, double[] reals, int[] integers) => new(spec, reals, integers, false);

@@ -124,16 +124,23 @@ public sealed class PlanRunner(IBackend backend) : IDisposable
 
     private Placed PlaceWeight(HostTensor weight)
     {
+        // Two bytes beyond the start: blocks of quantised weights lie at no aligned address in a file either.
+        int offset = weight.Blocks is null ? 0 : 2;
+        byte[] bytes = GC.AllocateArray<byte>(offset + (int)weight.Tensor.SizeBytes, pinned: true);
+        weight.Blocks?.CopyTo(bytes, offset);
+        if (weight.Blocks is null) Encode(weight, bytes);
+        nint address = Marshal.UnsafeAddrOfPinnedArrayElement(bytes, offset);
+        IBuffer imported = backend.Import(weight.Tensor, new HostMemory(address, bytes.Length - offset, bytes));
+        return new(weight, imported, imported);
+    }
+
+    private static void Encode(HostTensor weight, byte[] bytes)
+    {
         int size = weight.Tensor.Type.BlockBytes();
-        byte[] bytes = GC.AllocateArray<byte>((int)weight.Tensor.SizeBytes, pinned: true);
         for (int i = 0; i < weight.Reals.Length; i++)
         {
             Numbers.Encode(weight.Reals[i], weight.Tensor.Type, bytes.AsSpan(i * size, size));
         }
-
-        nint address = Marshal.UnsafeAddrOfPinnedArrayElement(bytes, 0);
-        IBuffer imported = backend.Import(weight.Tensor, new HostMemory(address, bytes.Length, bytes));
-        return new(weight, imported, imported);
     }
 
     // One row of canaries before the tensor and one behind.

@@ -17,6 +17,9 @@ public static class Tolerance
     /// <summary>The contract on exp: at most 2 ulp at its rounded argument, 1 ulp ≤ 2u; CUDA's ex2.approx.f32 keeps it too.</summary>
     public const int ExpRoundings = 4;
 
+    /// <summary>The contract on tanh: relative error at most 4 ulp.</summary>
+    public const int TanhRoundings = 8;
+
     /// <summary>γₙ = n·u / (1 − n·u).</summary>
     public static double Gamma(double n) => n * U / (1 - (n * U));
 
@@ -32,17 +35,18 @@ public static class Tolerance
     /// <summary><c>x_f cos ∓ x_{F+f} sin</c>: class <c>Affine</c>, a dot product of two terms.</summary>
     public static double Rope(double magnitude) => Reduction(2, magnitude);
 
-    /// <summary><c>w x / √(mean(x²) + ε)</c>.</summary>
+    /// <summary><c>(o + w) x / √(mean(x²) + ε)</c>.</summary>
     /// <remarks>
     /// The mean square has non-negative terms: relative error γ for width squares and sums, the division or two roundings of a
     /// reciprocal, and + ε: width + 3 in all, halved by the root. Then the root and the division or a reciprocal root of
-    /// 2 ulp (4 roundings at most), and two multiplications.
+    /// 2 ulp (4 roundings at most), two multiplications, and the sum o + w.
     /// </remarks>
-    public static double RmsNorm(int width, double value) => (Gamma(((width + 3) / 2.0) + 4 + 2 + 1) * Math.Abs(value)) + Tiny;
+    public static double RmsNorm(int width, double value) => (Gamma(((width + 3) / 2.0) + 4 + 2 + 1 + 1) * Math.Abs(value)) + Tiny;
 
-    /// <summary><c>cos</c> or <c>sin</c> of an angle in double, rounded once.</summary>
-    /// <remarks>Product and function are within 1 ulp of double (2·2⁻⁵³) on each side; an error of the angle passes with a factor of at most 1.</remarks>
-    public static double Rotation(double angle, double value) => (U * Math.Abs(value)) + ((Math.Abs(angle) + 2) * Math.ScaleB(1, -52)) + Tiny;
+    /// <summary><c>m cos</c> or <c>m sin</c> of an angle in double, rounded once.</summary>
+    /// <remarks>Products and function are within 1 ulp of double (2·2⁻⁵³) on each side; an error of the angle passes with a factor of at most m.</remarks>
+    public static double Rotation(double angle, double value, double factor = 1) =>
+        (U * Math.Abs(value)) + ((Math.Abs(angle) + 3) * Math.Abs(factor) * Math.ScaleB(1, -52)) + Tiny;
 
     /// <summary><c>g / (1 + exp(−g)) · up</c>.</summary>
     /// <remarks>
@@ -53,11 +57,29 @@ public static class Tolerance
     public static double SwiGlu(double gate, double up, double value) =>
         (Gamma(ExpRoundings + Math.Abs(gate) + 3 + 1) * Math.Abs(value)) + ((1 + Math.Abs(gate)) * (1 + Math.Abs(up)) * Tiny);
 
+    /// <summary><c>x / (1 + exp(−t)) · up</c> with <c>t = 2√(2/π) (x + 0.044715 x³)</c>.</summary>
+    /// <remarks>
+    /// The terms of t have one sign: two rounded constants, a square and three operations, at most 4 along one path. So exp has relative error
+    /// (ExpRoundings + 4|t| + |t|)u, then as for <see cref="SwiGlu"/>. Beyond t = −90, x exp(t) up is below |x| |up| 2⁻¹²⁸ and the
+    /// subject gives 0; for positive t an error of t passes with a factor of at most exp(−t), so 90 serves there too.
+    /// </remarks>
+    public static double GeGlu(double gate, double up, double value)
+    {
+        double t = Math.Abs(2 * Math.Sqrt(2 / Math.PI) * (gate + (0.044715 * gate * gate * gate)));
+        return (Gamma(ExpRoundings + (5 * Math.Min(t, 90)) + 3 + 1) * Math.Abs(value)) + ((1 + Math.Abs(gate)) * (1 + Math.Abs(up)) * Tiny);
+    }
+
+    /// <summary><c>c · tanh(x / c)</c>: the quotient, or two roundings of a product with 1/c, passes with a factor of at most 1; then tanh and a product.</summary>
+    public static double SoftCap(double cap, double value) => (Gamma(SoftCapRoundings + 1) * Math.Abs(value)) + ((1 + cap) * Tiny);
+
+    private const int SoftCapRoundings = 2 + TanhRoundings + 1;
+
     /// <summary>λ: every attention weight is within the factor exp(±λ) of the truth, or flushed.</summary>
     /// <remarks>
     /// With A = max_j |scale| Σ_c |q_c k_jc| over the rows:
     /// <code>
-    /// logit        |ŝ_j − s_j| ≤ γ_{d+2} A                   d products and sums, the scale applied to q, to the sum, or as a float constant
+    /// logit        |ŝ_j − s_j| ≤ γ_{d+2} A                   d products and sums, the scale applied to q, to the sum, or as a float constant;
+    ///                                                        a soft cap passes that with a factor of at most 1 and adds its own roundings
     /// argument     s_j − max: rounded, and rounded again when scaled to base 2: 2u per unit; |s_j − max| ≤ 2A, also when an
     ///              online softmax walks there over several running maxima, which only grow
     /// factors      own exp: ExpRoundings; each of at most n rescalings of an online softmax: ExpRoundings + 1; sum of n; division 1
@@ -67,9 +89,10 @@ public static class Tolerance
     /// <param name="rows">n, rows attended to.</param>
     /// <param name="headDim">d.</param>
     /// <param name="logitMagnitude">A.</param>
-    public static double AttentionSpread(int rows, int headDim, double logitMagnitude)
+    /// <param name="softCap">Whether logits have a soft cap.</param>
+    public static double AttentionSpread(int rows, int headDim, double logitMagnitude, bool softCap = false)
     {
-        double logit = Gamma(headDim + 2) * logitMagnitude;
+        double logit = Gamma(headDim + 2 + (softCap ? SoftCapRoundings : 0)) * logitMagnitude;
         double argument = 2 * U * 2 * logitMagnitude;
         double factors = Gamma((rows * (ExpRoundings + 2)) + ExpRoundings + 2);
         return 2 * (logit + argument + factors);

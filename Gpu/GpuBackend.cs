@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using ILGPU;
 using KvIL.Backends;
 using KvIL.Gpu.Devices;
@@ -11,8 +12,8 @@ namespace KvIL.Gpu;
 
 /// <summary>A GPU through ILGPU: kernels in C#, compiled when a plan is, and nothing native but the GPU's driver.</summary>
 /// <remarks>
-/// Rows of a store may be F32 or F16, weights F32, F16 or BF16. Integer decisions equal those of every other backend for
-/// equal scores; sums run over a fixed number of lanes, so results do not depend on the device's group size.
+/// Rows of a store may be F32 or F16, weights F32, F16, BF16, or quantised, which are held as F32. Integer decisions equal those of
+/// every other backend for equal scores; sums run over a fixed number of lanes, so results do not depend on the device's group size.
 /// </remarks>
 public sealed class GpuBackend : IBackend
 {
@@ -57,7 +58,7 @@ public sealed class GpuBackend : IBackend
             : throw new ArgumentException($"expected rows of F32 or F16, got {spec}.", nameof(spec));
     }
 
-    /// <summary>Copies a weight to the device.</summary>
+    /// <summary>Copies a weight to the device, a quantised one as F32: exact, and counted as the bytes that this takes.</summary>
     /// <inheritdoc/>
     public IBuffer Import(TensorSpec spec, HostMemory memory)
     {
@@ -71,9 +72,12 @@ public sealed class GpuBackend : IBackend
         lock (_importLock)
         {
             using IDeviceStream stream = _device.CreateStream();
-            Copy(memory.Slice(0, spec.SizeBytes), buffer.View, stream);
+            HostMemory source = memory.Slice(0, spec.SizeBytes);
+            if (spec.Type.IsQuantized()) Widen(spec.Type, source, buffer.View, stream);
+            else Copy(source, buffer.View, stream);
         }
 
+        GC.KeepAlive(memory.Owner);
         return buffer;
     }
 
@@ -106,6 +110,22 @@ public sealed class GpuBackend : IBackend
         {
             long bytes = Math.Min(Chunk, source.LengthBytes - at);
             stream.CopyIn(source.Slice(at, bytes).AsSpan(), destination.SubView(at, bytes));
+        }
+    }
+
+    private static void Widen(DType type, HostMemory source, ArrayView<byte> destination, IDeviceStream stream)
+    {
+        const int Blocks = 4096;
+        float[] weights = new float[Blocks * type.BlockElements()];
+        long blocks = source.LengthBytes / type.BlockBytes();
+        for (long block = 0; block < blocks; block += Blocks)
+        {
+            int count = (int)Math.Min(Blocks, blocks - block);
+            Span<float> part = weights.AsSpan(0, count * type.BlockElements());
+            Dequantization.ToFloat32(type, source.Slice(block * type.BlockBytes(), count * (long)type.BlockBytes()).AsSpan(), part);
+            Span<byte> bytes = MemoryMarshal.AsBytes(part);
+            stream.CopyIn(bytes, destination.SubView(block * type.BlockElements() * sizeof(float), bytes.Length));
+            stream.Synchronize(); // the weights of the next blocks take the place of these
         }
     }
 }

@@ -42,6 +42,23 @@ public sealed class QueueTests(Devices devices) : IClassFixture<Devices>
     }
 
     [Fact]
+    public void A_quantised_weight_counts_as_the_F32_that_is_held()
+    {
+        TensorSpec table = new(DType.Q8_0, 2, 64);
+        byte[] bytes = new byte[table.SizeBytes];
+        GCHandle pin = GCHandle.Alloc(bytes, GCHandleType.Pinned);
+        long before = devices.Gpu.Memory.Current(MemoryKind.Weights);
+        using (IBuffer weight = devices.Gpu.Import(table, new HostMemory(pin.AddrOfPinnedObject(), bytes.Length, bytes)))
+        {
+            Assert.Equal(table, weight.Spec);
+            Assert.Equal(before + (2 * 64 * sizeof(float)), devices.Gpu.Memory.Current(MemoryKind.Weights));
+        }
+
+        pin.Free();
+        Assert.Equal(before, devices.Gpu.Memory.Current(MemoryKind.Weights));
+    }
+
+    [Fact]
     public void Scratch_is_the_arena_of_the_largest_plan_and_goes_with_the_queue()
     {
         long before = devices.Gpu.Memory.Current(MemoryKind.Scratch);

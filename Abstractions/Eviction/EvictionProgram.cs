@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using KvIL.Ops;
 using KvIL.Plans;
 using KvIL.Tensors;
 
@@ -7,7 +8,8 @@ namespace KvIL.Eviction;
 /// <summary>A layer that reads the store: the queries that score it and, to measure, the weight that its attention goes through.</summary>
 /// <param name="Window">F32 <c>[sequences, ring, query_heads · head_dim]</c>: its last queries.</param>
 /// <param name="OutputProjection">Spec of W^O, <c>[width, query_heads · head_dim]</c>.</param>
-public readonly record struct StoreReader(TensorSpec Window, TensorSpec OutputProjection);
+/// <param name="Rule">How its logits are made and which rows it sees.</param>
+public readonly record struct StoreReader(TensorSpec Window, TensorSpec OutputProjection, AttentionRule Rule);
 
 /// <summary>An eviction policy as a plan over one store and one sequence: score, allocate, select, compact.</summary>
 /// <remarks>
@@ -80,19 +82,18 @@ public sealed class EvictionProgram
     /// <param name="policy">The policy; its budget, sinks and window are bound at enqueue.</param>
     /// <param name="store">The store, rows left open.</param>
     /// <param name="readers">The layers that read it.</param>
-    /// <param name="scale">Factor of the logits.</param>
     /// <param name="maxLength">Most rows of a run.</param>
     /// <param name="maxTokens">Most tokens of a sequence.</param>
     /// <param name="measure">Whether the loss and its bounds are computed.</param>
     public static EvictionProgram ByScore(
-        EvictionPolicy policy, StoreSpec store, ImmutableArray<StoreReader> readers, float scale, int maxLength, int maxTokens, bool measure)
+        EvictionPolicy policy, StoreSpec store, ImmutableArray<StoreReader> readers, int maxLength, int maxTokens, bool measure)
     {
         ArgumentNullException.ThrowIfNull(policy);
         ArgumentNullException.ThrowIfNull(store);
         int ring = readers.IsEmpty ? 0 : readers[0].Window.Shape[1].Max;
         EvictionProgram program = new(store, maxLength, maxTokens, ring);
         program.AddWindows(readers);
-        program.Rank(program.Scores(policy, scale), policy, readers, scale, measure);
+        program.Rank(program.Scores(policy, readers), policy, readers, measure);
         program.Plan = program._builder.Build($"evict {policy.Name}");
         return program;
     }
@@ -100,7 +101,7 @@ public sealed class EvictionProgram
     /// <summary>Ranks rows by position, the newest first; keeps all of them when the total says so.</summary>
     /// <inheritdoc cref="ByScore"/>
     public static EvictionProgram ByRecency(
-        StoreSpec store, ImmutableArray<StoreReader> readers, float scale, int maxLength, int maxTokens, bool measure)
+        StoreSpec store, ImmutableArray<StoreReader> readers, int maxLength, int maxTokens, bool measure)
     {
         ArgumentNullException.ThrowIfNull(store);
         EvictionProgram program = new(store, maxLength, maxTokens, maxLength);
@@ -110,7 +111,7 @@ public sealed class EvictionProgram
         }
 
         Slot scores = program._builder.RecencyScores(program.From, program.Sequence, program.Length);
-        program.Rank(scores, EvictionPolicy.Full, readers, scale, measure);
+        program.Rank(scores, EvictionPolicy.Full, readers, measure);
         program.Plan = program._builder.Build("evict oldest");
         return program;
     }
@@ -118,13 +119,13 @@ public sealed class EvictionProgram
     private void AddWindows(ImmutableArray<StoreReader> readers) =>
         Windows = [.. readers.Select((reader, i) => _builder.Input($"queries.{i}", reader.Window))];
 
-    private Slot Scores(EvictionPolicy policy, float scale)
+    private Slot Scores(EvictionPolicy policy, ImmutableArray<StoreReader> readers)
     {
         int kvHeads = From.Store.NumKvHeads;
         Slot? joined = null;
-        foreach (Slot window in Windows)
+        foreach ((Slot window, StoreReader reader) in Windows.Zip(readers))
         {
-            Slot scores = _builder.WindowScores(window, From, Sequence, Tokens, Window, Length, scale);
+            Slot scores = _builder.WindowScores(window, From, Sequence, Tokens, Window, Length, reader.Rule);
             scores = policy.Order == PoolOrder.GroupThenPool
                 ? Pool(_builder.GroupMean(scores, kvHeads))
                 : _builder.GroupMean(Pool(scores), kvHeads);
@@ -136,7 +137,7 @@ public sealed class EvictionProgram
         Slot Pool(Slot scores) => _builder.Pool(scores, From, Sequence, Window, policy.Pool, policy.Kernel);
     }
 
-    private void Rank(Slot scores, EvictionPolicy policy, ImmutableArray<StoreReader> readers, float scale, bool measure)
+    private void Rank(Slot scores, EvictionPolicy policy, ImmutableArray<StoreReader> readers, bool measure)
     {
         Slot counts = _builder.AllocateHeads(scores, From, Sequence, Total, Sinks, Window, policy.Heads, policy.Floor);
         Slot rows = _builder.SelectRows(scores, counts, From, Sequence, Total, Sinks, Window);
@@ -144,7 +145,7 @@ public sealed class EvictionProgram
         {
             OutputProjections = [.. readers.Select((reader, i) => _builder.Input($"output_projection.{i}", reader.OutputProjection))];
             Losses = [.. OutputProjections.Select((weight, i) => _builder.Output(
-                _builder.EvictionLoss(Windows[i], From, counts, rows, weight, Sequence, Tokens, scale)))];
+                _builder.EvictionLoss(Windows[i], From, counts, rows, weight, Sequence, Tokens, readers[i].Rule)))];
         }
 
         To = _builder.Output(_builder.Compact(From, counts, rows, Sequence, Slack));

@@ -1,4 +1,3 @@
-using System.Globalization;
 using KvIL.Plans;
 using KvIL.Tensors;
 
@@ -22,12 +21,12 @@ namespace KvIL.Ops;
 /// <param name="Y">F32 <c>[4]</c>.</param>
 /// <param name="Sequence">Sequence measured.</param>
 /// <param name="Tokens">Tokens of the sequence seen so far.</param>
-/// <param name="Scale">Factor of the logits.</param>
+/// <param name="Rule">How logits are made and which rows the query sees; a row that it does not see has A_ij = 0.</param>
 public sealed record EvictionLossOp(
-    Slot Window, Slot Store, Slot Counts, Slot Rows, Slot OutputProjection, Slot Y, Dim Sequence, Dim Tokens, float Scale)
+    Slot Window, Slot Store, Slot Counts, Slot Rows, Slot OutputProjection, Slot Y, Dim Sequence, Dim Tokens, AttentionRule Rule)
     : Op(Y, Window, Store, Counts, Rows, OutputProjection)
 {
     /// <inheritdoc/>
     public override string Parameters =>
-        string.Create(CultureInfo.InvariantCulture, $"sequence={Sequence}, tokens={Tokens}, scale={Scale:R}");
+        $"sequence={Sequence}, tokens={Tokens}, {Rule}";
 }

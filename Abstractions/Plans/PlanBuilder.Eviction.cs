@@ -8,12 +8,13 @@ public sealed partial class PlanBuilder
 {
     /// <inheritdoc cref="WindowScoresOp"/>
     /// <remarks><paramref name="length"/>: columns of the result: at least the rows of every run of the sequence.</remarks>
-    public Slot WindowScores(Slot window, Slot store, Dim sequence, Dim tokens, Dim queries, Dim length, float scale)
+    public Slot WindowScores(Slot window, Slot store, Dim sequence, Dim tokens, Dim queries, Dim length, AttentionRule rule)
     {
         int heads = ExpectWindow(window, ExpectStore(store));
         Require(
             queries.Max <= window.Tensor.Shape[1].Max, $"expected at most {window.Tensor.Shape[1]} queries, got {queries.Max}.", nameof(queries));
-        return Add(new WindowScoresOp(window, store, F32(heads, length), sequence, tokens, queries, scale));
+        CheckRule(rule, nameof(rule));
+        return Add(new WindowScoresOp(window, store, F32(heads, length), sequence, tokens, queries, rule));
     }
 
     /// <inheritdoc cref="RecencyScoresOp"/>
@@ -79,7 +80,7 @@ public sealed partial class PlanBuilder
 
     /// <inheritdoc cref="EvictionLossOp"/>
     public Slot EvictionLoss(
-        Slot window, Slot store, Slot counts, Slot rows, Slot outputProjection, Dim sequence, Dim tokens, float scale)
+        Slot window, Slot store, Slot counts, Slot rows, Slot outputProjection, Dim sequence, Dim tokens, AttentionRule rule)
     {
         ArgumentNullException.ThrowIfNull(outputProjection);
         StoreSpec spec = ExpectStore(store);
@@ -87,7 +88,8 @@ public sealed partial class PlanBuilder
         Expect(counts, DType.I32, [spec.NumKvHeads]);
         ExpectIndices(rows, nameof(rows));
         ExpectWeight(outputProjection, [outputProjection.Tensor.Shape[0], heads * spec.HeadDim]);
-        return Add(new EvictionLossOp(window, store, counts, rows, outputProjection, F32(4), sequence, tokens, scale));
+        CheckRule(rule, nameof(rule));
+        return Add(new EvictionLossOp(window, store, counts, rows, outputProjection, F32(4), sequence, tokens, rule));
     }
 
     private static int ExpectWindow(Slot window, StoreSpec store)

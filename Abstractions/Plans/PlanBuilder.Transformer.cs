@@ -10,17 +10,21 @@ public sealed partial class PlanBuilder
     public Slot Embed(Slot table, Slot tokens)
     {
         ArgumentNullException.ThrowIfNull(table);
-        ExpectWeight(table, [table.Tensor.Shape[0], table.Tensor.Shape[^1]]);
+        ExpectStored(table, [table.Tensor.Shape[0], table.Tensor.Shape[^1]]);
         Dim n = ExpectIndices(tokens, nameof(tokens));
         return Add(new EmbedOp(table, tokens, F32(n, table.Tensor.Shape[1])));
     }
 
     /// <inheritdoc cref="RmsNormOp"/>
-    public Slot RmsNorm(Slot x, Slot weight, float epsilon)
+    public Slot RmsNorm(Slot x, Slot weight, float epsilon, float weightOffset = 0)
     {
+        ArgumentNullException.ThrowIfNull(weight);
         (Dim n, Dim width) = ExpectMatrix(x);
-        ExpectWeight(weight, [width]);
-        return Add(new RmsNormOp(x, weight, F32(n, width), epsilon));
+        Dim group = weight.Tensor.Shape[0];
+        ExpectWeight(weight, [group]);
+        Require(
+            group.Max > 0 && width.Max % group.Max == 0, $"expected a weight whose width divides {width}, got {weight.Spec}.", nameof(weight));
+        return Add(new RmsNormOp(x, weight, F32(n, width), epsilon, weightOffset));
     }
 
     /// <inheritdoc cref="LinearOp"/>
@@ -29,7 +33,7 @@ public sealed partial class PlanBuilder
         ArgumentNullException.ThrowIfNull(weight);
         (Dim n, Dim width) = ExpectMatrix(x);
         Dim outputs = weight.Tensor.Shape[0];
-        ExpectWeight(weight, [outputs, width]);
+        ExpectStored(weight, [outputs, width]);
         if (bias is not null)
         {
             ExpectWeight(bias, [outputs]);
@@ -39,14 +43,14 @@ public sealed partial class PlanBuilder
     }
 
     /// <inheritdoc cref="RotationOp"/>
-    public Slot Rotation(Slot positions, ImmutableArray<double> frequencies)
+    public Slot Rotation(Slot positions, ImmutableArray<double> frequencies, double factor = 1)
     {
         Dim n = ExpectIndices(positions, nameof(positions));
-        return Add(new RotationOp(positions, F32(n, 2 * frequencies.Length), frequencies));
+        return Add(new RotationOp(positions, F32(n, 2 * frequencies.Length), frequencies, factor));
     }
 
     /// <inheritdoc cref="RopeOp"/>
-    public Slot Rope(Slot x, Slot rotation, int headDim)
+    public Slot Rope(Slot x, Slot rotation, int headDim, bool interleaved = false)
     {
         (Dim n, Dim width) = ExpectMatrix(x);
         (Dim rotationRows, Dim rotated) = ExpectMatrix(rotation);
@@ -55,7 +59,7 @@ public sealed partial class PlanBuilder
             headDim >= rotated.Max && width.Max % headDim == 0,
             $"expected a divisor of {width} not below {rotated}, got {headDim}.",
             nameof(headDim));
-        return Add(new RopeOp(x, rotation, F32(n, width), headDim));
+        return Add(new RopeOp(x, rotation, F32(n, width), headDim, interleaved));
     }
 
     /// <inheritdoc cref="AddOp"/>
@@ -72,6 +76,29 @@ public sealed partial class PlanBuilder
         (Dim n, Dim width) = ExpectMatrix(gate);
         Expect(up, DType.F32, [n, width]);
         return Add(new SwiGluOp(gate, up, F32(n, width)));
+    }
+
+    /// <inheritdoc cref="GeGluOp"/>
+    public Slot GeGlu(Slot gate, Slot up)
+    {
+        (Dim n, Dim width) = ExpectMatrix(gate);
+        Expect(up, DType.F32, [n, width]);
+        return Add(new GeGluOp(gate, up, F32(n, width)));
+    }
+
+    /// <inheritdoc cref="ScaleOp"/>
+    public Slot Scale(Slot x, float factor)
+    {
+        (Dim n, Dim width) = ExpectMatrix(x);
+        return Add(new ScaleOp(x, F32(n, width), factor));
+    }
+
+    /// <inheritdoc cref="SoftCapOp"/>
+    public Slot SoftCap(Slot x, float cap)
+    {
+        (Dim n, Dim width) = ExpectMatrix(x);
+        Require(float.IsFinite(cap) && cap > 0, $"expected a finite cap above 0, got {cap}.", nameof(cap));
+        return Add(new SoftCapOp(x, F32(n, width), cap));
     }
 
     /// <inheritdoc cref="GatherRowsOp"/>
@@ -94,13 +121,14 @@ public sealed partial class PlanBuilder
     }
 
     /// <inheritdoc cref="AttendOp"/>
-    public Slot Attend(Slot q, Slot store, Slot positions, Slot sequences, float scale)
+    public Slot Attend(Slot q, Slot store, Slot positions, Slot sequences, AttentionRule rule)
     {
         (Dim n, Dim width) = ExpectMatrix(q);
         ExpectQueryHeads(ExpectStore(store), width.Max, nameof(q));
         Expect(positions, DType.I32, [n]);
         Expect(sequences, DType.I32, [n]);
-        return Add(new AttendOp(q, store, positions, sequences, F32(n, width), scale));
+        CheckRule(rule, nameof(rule));
+        return Add(new AttendOp(q, store, positions, sequences, F32(n, width), rule));
     }
 
     /// <inheritdoc cref="RememberQueriesOp"/>
@@ -112,6 +140,15 @@ public sealed partial class PlanBuilder
         Expect(positions, DType.I32, [n]);
         Expect(sequences, DType.I32, [n]);
         return Add(new RememberQueriesOp(window, q, positions, sequences, NextVersion(window)));
+    }
+
+    private static void CheckRule(AttentionRule rule, string name)
+    {
+        Require(rule.Window is null or > 0, $"expected a window of at least 1 position, got {rule.Window}.", name);
+        Require(
+            rule.SoftCap is null || (float.IsFinite(rule.SoftCap.Value) && rule.SoftCap > 0),
+            $"expected a finite cap above 0, got {rule.SoftCap}.",
+            name);
     }
 
     private static Dim ExpectIndices(Slot slot, string name)

@@ -94,6 +94,22 @@ public sealed partial class PlanBuilder
         {
             throw new ArgumentException($"expected a weight {new Shape(dims)}, got {slot.Spec}.", name);
         }
+
+        Require(
+            !actual.Type.IsQuantized(), $"expected F32, F16 or BF16 (only weights of Linear and Embed may be quantised), got {slot.Spec}.", name!);
+    }
+
+    // A weight in any stored type; a quantised one in whole blocks.
+    private static void ExpectStored(Slot slot, ReadOnlySpan<Dim> dims, [CallerArgumentExpression(nameof(slot))] string? name = null)
+    {
+        ArgumentNullException.ThrowIfNull(slot, name);
+        if (slot.Spec is not TensorSpec { Type: not DType.I32 } actual || !actual.Shape.Equals(new Shape(dims)))
+        {
+            throw new ArgumentException($"expected a weight {new Shape(dims)}, got {slot.Spec}.", name);
+        }
+
+        Require(
+            actual.HasWholeBlocks, $"expected rows of whole blocks of {actual.Type.BlockElements()} elements, got {slot.Spec}.", name!);
     }
 
     private static (Dim N, Dim Width) ExpectMatrix(Slot slot, [CallerArgumentExpression(nameof(slot))] string? name = null)

@@ -12,6 +12,7 @@ public abstract record Spec
 }
 
 /// <summary>A dense row-major tensor.</summary>
+/// <remarks>Of a quantised type every row, an innermost run of elements, fills whole blocks; <see cref="SizeBytes"/> throws where it does not.</remarks>
 /// <param name="Type">Element type.</param>
 /// <param name="Shape">Extents.</param>
 public sealed record TensorSpec(DType Type, Shape Shape) : Spec
@@ -22,8 +23,14 @@ public sealed record TensorSpec(DType Type, Shape Shape) : Spec
     {
     }
 
+    /// <summary>Whether rows fill whole blocks: always, unless the type is quantised.</summary>
+    public bool HasWholeBlocks => !Type.IsQuantized() || (Shape.Rank > 0 && Shape[^1].Symbol is null && Shape[^1].Max % Type.BlockElements() == 0);
+
     /// <inheritdoc/>
-    public override long SizeBytes => Type.SizeBytes(Shape.MaxElements);
+    /// <exception cref="ArgumentException">The type is quantised and a row does not fill whole blocks.</exception>
+    public override long SizeBytes => HasWholeBlocks
+        ? Type.SizeBytes(Shape.MaxElements)
+        : throw new ArgumentException($"expected rows of whole blocks of {Type.BlockElements()} elements, got {this}.");
 
     /// <inheritdoc/>
     public override string ToString() => $"{Type}{Shape}";

@@ -36,6 +36,9 @@ public sealed record RowsCase(int N, int Width, int Outputs, DType WeightType, V
     /// <summary>F32 <c>[n, width]</c>.</summary>
     public HostTensor Rows(int stream) => HostTensor.F32(Draw.Values(Seed, stream, N * Width, Values), N, Width);
 
+    /// <summary>As many elements as asked for.</summary>
+    public double[] Rows(int stream, int count) => [.. Draw.Values(Seed, stream, count, Values).Select(x => (double)(float)x)];
+
     /// <summary>A weight.</summary>
     public HostTensor Weight(int stream, params ReadOnlySpan<Dim> dims) =>
         HostTensor.Weight(WeightType, Draw.Values(Seed, stream, (int)new Shape(dims).MaxElements, ValueKind.Normal), dims);

@@ -1,3 +1,4 @@
+using KvIL.Ops;
 using KvIL.Tensors;
 
 namespace KvIL.Conformance.Generators;
@@ -26,13 +27,30 @@ public sealed record StoreCase(
     /// <summary>New tokens of all sequences.</summary>
     internal int N => Sequences * Tokens;
 
-    /// <summary>1/√head_dim.</summary>
-    internal float Scale => 1 / MathF.Sqrt(HeadDim);
+    /// <summary>Sliding window of attention; null for none.</summary>
+    public int? Sees { get; init; }
+
+    /// <summary>Soft cap of attention's logits; null for none.</summary>
+    public float? Cap { get; init; }
+
+    /// <summary>1/√head_dim, with the window and the soft cap.</summary>
+    internal AttentionRule Rule => new(1 / MathF.Sqrt(HeadDim), Sees, Cap);
 
     private StoreSpec Spec => new(Sequences, KvHeads, HeadDim, RowType, 0);
 
     /// <inheritdoc/>
-    public static StoreCase Generate(Random random) => new(
+    public static StoreCase Generate(Random random)
+    {
+        StoreCase plain = Plain(random);
+        Random rule = new(plain.Seed); // a stream of its own
+        return plain with
+        {
+            Sees = rule.Of<int?>(null, null, null, 1, 2, 3, 17, 33, 70),
+            Cap = rule.Of<float?>(null, null, 0.7f, 4, 50),
+        };
+    }
+
+    private static StoreCase Plain(Random random) => new(
         random.Of(1, 1, 2, 3),
         random.Of(1, 2, 3, 4),
         random.Of(1, 2, 3, 4),
@@ -56,6 +74,8 @@ public sealed record StoreCase(
         if (HeadDim > 2) yield return this with { HeadDim = 2 };
         if (Tokens > 1) yield return this with { Tokens = 1 };
         if (Window > 1) yield return this with { Window = 1 };
+        if (Sees is not null) yield return this with { Sees = null };
+        if (Cap is not null) yield return this with { Cap = null };
         if (Ragged) yield return this with { Ragged = false };
         if (RowType != DType.F32) yield return this with { RowType = DType.F32 };
     }

@@ -46,7 +46,7 @@ public static class AttendLaws
             s.Input("store", store),
             s.Input("positions", positions, n),
             s.Input("sequences", sequences, n),
-            c.Scale);
+            c.Rule);
         return (s, s.Output(y));
     }
 }

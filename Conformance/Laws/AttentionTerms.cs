@@ -1,4 +1,5 @@
 using KvIL.Conformance.Generators;
+using KvIL.Ops;
 using KvIL.Plans;
 
 namespace KvIL.Conformance.Laws;
@@ -7,7 +8,7 @@ namespace KvIL.Conformance.Laws;
 internal static class AttentionTerms
 {
     /// <summary>λ of <see cref="Tolerance.AttentionSpread"/> for one query over one run.</summary>
-    public static double Spread(HostStore store, int run, ReadOnlySpan<double> q, float scale)
+    public static double Spread(HostStore store, int run, ReadOnlySpan<double> q, AttentionRule rule)
     {
         double largest = 0;
         for (int j = 0; j < store.Lengths[run]; j++)
@@ -15,10 +16,10 @@ internal static class AttentionTerms
             double sum = 0;
             ReadOnlySpan<double> key = store.Key(run, j);
             for (int c = 0; c < q.Length; c++) sum += Math.Abs(q[c] * key[c]);
-            largest = Math.Max(largest, sum * Math.Abs(scale));
+            largest = Math.Max(largest, sum * Math.Abs(rule.Scale));
         }
 
-        return Tolerance.AttentionSpread(store.Lengths[run], q.Length, largest);
+        return Tolerance.AttentionSpread(store.Lengths[run], q.Length, largest, rule.SoftCap is not null);
     }
 
     /// <summary>Σ_j A_j |v_j| for each element of <c>Attend</c>.</summary>
@@ -37,7 +38,7 @@ internal static class AttentionTerms
         for (int i = 0; i < spreads.Length; i++)
         {
             int run = store.Run(sequences.Integers[i / c.QueryHeads], i % c.QueryHeads / c.Group);
-            spreads[i] = Spread(store, run, q.Reals.AsSpan(i * c.HeadDim, c.HeadDim), c.Scale);
+            spreads[i] = Spread(store, run, q.Reals.AsSpan(i * c.HeadDim, c.HeadDim), c.Rule);
         }
 
         return i => Tolerance.Attend(spreads[i / c.HeadDim], magnitudes[i], store.Lengths.Max(), largestValue);

@@ -51,7 +51,7 @@ public static class CompactLaws
                 e.Compact(c, before, spare: 0),
                 e.Scenario.Input("positions", positions, n),
                 e.Scenario.Input("sequences", sequences, n),
-                shape.Scale));
+                shape.Rule));
             PlanResults results = laws.Subject.Run(e.Scenario);
             int[][] kept = Eviction.Split(results.Integers(e.Counts), results.Integers(e.Rows));
             double[] expected = Masked(c, before, kept), magnitudes = Masked(c, before.AbsValues(), kept);
@@ -78,20 +78,23 @@ public static class CompactLaws
         {
             int sequence = sequences[i / shape.QueryHeads], kvHead = i % shape.QueryHeads / shape.Group, first = i * shape.HeadDim;
             Func<int, bool> isKept = sequence == c.Sequence ? row => kept[kvHead].Contains(row) : _ => true;
-            Masked(store, store.Run(sequence, kvHead), q.AsSpan(first, shape.HeadDim), shape.Scale, isKept).CopyTo(y, first);
+            int position = shape.NewPositions().Integers[i / shape.QueryHeads];
+            Masked(store, store.Run(sequence, kvHead), q.AsSpan(first, shape.HeadDim), shape.Rule, position, isKept).CopyTo(y, first);
         }
 
         return y;
     }
 
     // Σ_j A_j v_j, A the softmax of the logits with −∞ where a row is dropped; zero when all are.
-    private static double[] Masked(HostStore store, int run, ReadOnlySpan<double> q, float scale, Func<int, bool> isKept)
+    private static double[] Masked(
+        HostStore store, int run, ReadOnlySpan<double> q, AttentionRule rule, int position, Func<int, bool> isKept)
     {
         double[] logits = new double[store.Lengths[run]], y = new double[q.Length];
         for (int j = 0; j < logits.Length; j++)
         {
-            for (int c = 0; c < q.Length; c++) logits[j] += scale * q[c] * store.Key(run, j)[c];
-            if (!isKept(j)) logits[j] = double.NegativeInfinity;
+            for (int c = 0; c < q.Length; c++) logits[j] += rule.Scale * q[c] * store.Key(run, j)[c];
+            if (rule.SoftCap is float cap) logits[j] = cap * Math.Tanh(logits[j] / cap);
+            if (!isKept(j) || store.Position(run, j) <= position - (long)rule.WindowOrAll) logits[j] = double.NegativeInfinity;
         }
 
         double max = logits.DefaultIfEmpty(double.NegativeInfinity).Max();

@@ -62,7 +62,7 @@ public static class EvictionLossLaws
             read,
             e.Scenario.Input("position", HostTensor.I32(c.Seen - 1)),
             e.Scenario.Input("token-sequence", HostTensor.I32(c.Sequence)),
-            c.Store.Scale);
+            c.Store.Rule);
         Slot y = e.Scenario.Output(b.Linear(attention, e.Scenario.Input("projection", Projection(c))));
         return oracle.Run(e.Scenario).Reals(y);
     }
@@ -110,7 +110,7 @@ public static class EvictionLossLaws
                 s.Input("projection", projection),
                 s.Bind("sequence", _c.Sequence),
                 s.Bind("tokens", _c.Seen),
-                _c.Store.Scale));
+                _c.Store.Rule));
             return runner.Run(s).Reals(y);
         }
     }

@@ -18,9 +18,10 @@ public static class RopeLaws
         {
             int channel = i % c.HeadDim, row = i / (c.Heads * c.HeadDim) * 2 * half;
             if (channel >= 2 * half) return 0;
-            int partner = channel < half ? i + half : i - half, f = row + (channel % half);
+            int pair = channel % half, head = i - channel, f = row + pair;
+            double a = x.Reals[head + (c.Interleaved ? 2 * pair : pair)], b = x.Reals[head + (c.Interleaved ? (2 * pair) + 1 : pair + half)];
             double cosine = rotation.Reals[f], sine = rotation.Reals[f + half];
-            return Tolerance.Rope(Math.Abs(x.Reals[i] * cosine) + Math.Abs(x.Reals[partner] * sine));
+            return Tolerance.Rope(channel < half ? Math.Abs(a * cosine) + Math.Abs(b * sine) : Math.Abs(b * cosine) + Math.Abs(a * sine));
         });
     });
 
@@ -29,7 +30,7 @@ public static class RopeLaws
         Scenario s = new("rope");
         Dim n = s.Bind("n", c.N);
         Slot turned = s.Builder.Rope(
-            s.Input("x", x, n, c.Heads * c.HeadDim), s.Input("rotation", rotation, n, 2 * c.Frequencies), c.HeadDim);
+            s.Input("x", x, n, c.Heads * c.HeadDim), s.Input("rotation", rotation, n, 2 * c.Frequencies), c.HeadDim, c.Interleaved);
         return (s, s.Output(turned));
     }
 }

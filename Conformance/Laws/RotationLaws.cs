@@ -11,13 +11,13 @@ public static class RotationLaws
     {
         HostTensor positions = c.Positions();
         Scenario s = new("rotation");
-        Slot y = s.Output(s.Builder.Rotation(s.Input("positions", positions, s.Bind("n", c.N)), c.Omega));
+        Slot y = s.Output(s.Builder.Rotation(s.Input("positions", positions, s.Bind("n", c.N)), c.Omega, c.Factor));
         (PlanResults expected, PlanResults actual) = laws.Run(s);
         double[] truth = expected.Reals(y);
         Expect.Within(truth, actual.Reals(y), i =>
         {
             int row = i / (2 * c.Frequencies), f = i % c.Frequencies;
-            return Tolerance.Rotation(positions.Integers[row] * c.Omega[f], truth[i]);
+            return Tolerance.Rotation(positions.Integers[row] * c.Omega[f], truth[i], c.Factor);
         });
     });
 }

@@ -60,7 +60,7 @@ public static class SplitLaws
             Slot sequences = Scenario.Input("sequences", c.NewSequences().Pick(tokens), n);
             (Store, Window) = (Scenario.Input("store", store), Scenario.Input("window", window));
             b.RememberQueries(Window, q, positions, sequences);
-            Y = Scenario.Output(b.Attend(q, b.Append(Store, keys, values, positions, sequences), positions, sequences, c.Scale));
+            Y = Scenario.Output(b.Attend(q, b.Append(Store, keys, values, positions, sequences), positions, sequences, c.Rule));
         }
 
         public Scenario Scenario { get; } = new("layer");

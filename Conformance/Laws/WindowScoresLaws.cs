@@ -20,7 +20,7 @@ public static class WindowScoresLaws
             s.Bind("tokens", c.Seen),
             s.Bind("queries", queries, max: c.Window),
             s.Bind("len", c.Columns),
-            c.Store.Scale));
+            c.Store.Rule));
         (PlanResults expected, PlanResults actual) = laws.Run(s);
         double[] truth = expected.Reals(y);
         double[] spreads = [.. Enumerable.Range(0, c.Store.QueryHeads).Select(i => Spread(c, store, window, i))];
@@ -37,7 +37,7 @@ public static class WindowScoresLaws
         return Enumerable.Range(0, c.Window).Max(t =>
         {
             int query = (((c.Sequence * c.Window) + t) * c.Store.QueryHeads) + head;
-            return AttentionTerms.Spread(store, run, window.Reals.AsSpan(query * d, d), c.Store.Scale);
+            return AttentionTerms.Spread(store, run, window.Reals.AsSpan(query * d, d), c.Store.Rule);
         });
     }
 }

@@ -23,7 +23,7 @@ internal static class CacheOps
         }
     }
 
-    // y = Σ_j A_j v_j over the rows of positions up to the token's
+    // y = Σ_j A_j v_j over the rows that the token sees
     public static void Attend(AttendOp op, OracleFrame f)
     {
         OracleStore store = f.Store(op.Store);
@@ -33,7 +33,7 @@ internal static class CacheOps
         foreach ((int i, int h) in Pairs(q.Rows, q.Width / d))
         {
             Run run = store.Run(sequences[i], h / group);
-            double[] attention = Attention(run, c => q[i, (h * d) + c], op.Scale, positions[i]);
+            double[] attention = Attention(run, c => q[i, (h * d) + c], op.Rule, positions[i]);
             for (int c = 0; c < d; c++)
             {
                 y[i, (h * d) + c] = Sum(run.Length, j => attention[j] * run.Value(j, c));
@@ -41,13 +41,15 @@ internal static class CacheOps
         }
     }
 
-    // A_j = exp(s_j) / Σ_i exp(s_i),  s_j = scale · q·k_j where row j is visible, else −∞; all zero when none is visible
-    public static double[] Attention(Run run, Func<int, double> q, double scale, int position)
+    // A_j = exp(s_j) / Σ_i exp(s_i),  s_j = cap(scale · q·k_j) where row j is visible, else −∞; all zero when none is visible
+    public static double[] Attention(Run run, Func<int, double> q, AttentionRule rule, int position)
     {
         double[] s = new double[run.Length];
         for (int j = 0; j < s.Length; j++)
         {
-            s[j] = run.Position(j) <= position ? scale * Sum(run.HeadDim, c => q(c) * run.Key(j, c)) : double.NegativeInfinity;
+            bool visible = run.Position(j) <= position && run.Position(j) > position - (long)rule.WindowOrAll;
+            double logit = visible ? rule.Scale * Sum(run.HeadDim, c => q(c) * run.Key(j, c)) : double.NegativeInfinity;
+            s[j] = visible && rule.SoftCap is float cap ? cap * Math.Tanh(logit / cap) : logit;
         }
 
         double max = s.Append(double.NegativeInfinity).Max();

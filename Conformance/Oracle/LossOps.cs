@@ -31,7 +31,7 @@ internal static class LossOps
             int channel = i * d;
             Run run = store.Run(sequence, i / group);
             int[] kept = CacheOps.KeptRows(f.Integers(op.Counts), f.Integers(op.Rows), i / group);
-            double[] attention = CacheOps.Attention(run, c => window[(sequence * w) + (position % w), channel + c], op.Scale, position);
+            double[] attention = CacheOps.Attention(run, c => window[(sequence * w) + (position % w), channel + c], op.Rule, position);
             IEnumerable<double[]> u = Enumerable.Range(0, run.Length).Select(j => Enumerable.Range(0, projection.Rows)
                 .Select(o => Sum(d, c => projection[o, channel + c] * run.Value(j, c))).ToArray());
             yield return new(attention, [.. u], [.. Enumerable.Range(0, run.Length).Select(j => kept.Contains(j))]);

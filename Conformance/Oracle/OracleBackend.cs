@@ -10,6 +10,7 @@ namespace KvIL.Conformance.Oracle;
 public sealed class OracleBackend : IBackend
 {
     private readonly Action<Op, OracleFrame> _execute;
+    private readonly Dequantizer _dequantize;
 
     /// <summary>An oracle.</summary>
     public OracleBackend()
@@ -17,8 +18,12 @@ public sealed class OracleBackend : IBackend
     {
     }
 
-    /// <summary>An oracle that runs <paramref name="execute"/> in place of the definitions: for mutants, which break one op.</summary>
-    internal OracleBackend(Action<Op, OracleFrame> execute) => _execute = execute;
+    /// <summary>An oracle that runs <paramref name="execute"/> and <paramref name="dequantize"/> in place of the definitions: for mutants, which break one.</summary>
+    internal OracleBackend(Action<Op, OracleFrame> execute, Dequantizer? dequantize = null) =>
+        (_execute, _dequantize) = (execute, dequantize ?? Dequantization.ToFloat32);
+
+    /// <summary>Writes the weights of whole quantised blocks.</summary>
+    internal delegate void Dequantizer(DType type, ReadOnlySpan<byte> blocks, Span<float> weights);
 
     /// <inheritdoc/>
     public string Name => "oracle";
@@ -54,8 +59,18 @@ public sealed class OracleBackend : IBackend
 
         OracleTensor tensor = new(spec, Account(MemoryKind.Weights, spec));
         Matrix cells = tensor.Reals(1, (int)spec.Shape.MaxElements);
-        int size = spec.Type.BlockBytes();
-        cells.Fill((_, i) => Numbers.Decode(memory.Slice((long)i * size, size).AsSpan(), spec.Type));
+        if (spec.Type.IsQuantized())
+        {
+            float[] weights = new float[cells.Width];
+            _dequantize(spec.Type, memory.Slice(0, spec.SizeBytes).AsSpan(), weights);
+            cells.Fill((_, i) => weights[i]);
+        }
+        else
+        {
+            int size = spec.Type.BlockBytes();
+            cells.Fill((_, i) => Numbers.Decode(memory.Slice((long)i * size, size).AsSpan(), spec.Type));
+        }
+
         GC.KeepAlive(memory.Owner);
         return tensor;
     }

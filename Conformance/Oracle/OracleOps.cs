@@ -17,6 +17,9 @@ internal static class OracleOps
             case RopeOp o: TransformerOps.Rope(o, f); break;
             case AddOp o: TransformerOps.Add(o, f); break;
             case SwiGluOp o: TransformerOps.SwiGlu(o, f); break;
+            case GeGluOp o: TransformerOps.GeGlu(o, f); break;
+            case ScaleOp o: TransformerOps.Scale(o, f); break;
+            case SoftCapOp o: TransformerOps.SoftCap(o, f); break;
             case GatherRowsOp o: TransformerOps.GatherRows(o, f); break;
             case AppendOp o: CacheOps.Append(o, f); break;
             case AttendOp o: CacheOps.Attend(o, f); break;

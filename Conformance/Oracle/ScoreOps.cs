@@ -21,7 +21,7 @@ internal static class ScoreOps
             int position = tokens - w + t;
             Run run = store.Run(sequence, i / group);
             int row = (sequence * ring) + (position % ring);
-            double[] attention = CacheOps.Attention(run, c => window[row, (i * d) + c], op.Scale, position);
+            double[] attention = CacheOps.Attention(run, c => window[row, (i * d) + c], op.Rule, position);
             for (int j = 0; j < run.Length; j++) y[i, j] += attention[j] / w;
         }
     }

@@ -14,17 +14,18 @@ internal static class TransformerOps
         f.Reals(op.Y).Fill((i, k) => table[tokens[i], k]);
     }
 
-    // y[i, :] = weight · x[i, :] / √(mean(x[i, :]²) + ε)
+    // y = (offset + weight) · x / √(mean(x²) + ε), in groups of the weight's width
     public static void RmsNorm(RmsNormOp op, OracleFrame f)
     {
         Matrix x = f.Reals(op.X), weight = f.Reals(op.Weight), y = f.Reals(op.Y);
-        double[] root = new double[x.Rows];
-        for (int i = 0; i < x.Rows; i++)
+        int width = f.Value(op.Weight.Tensor.Shape[0]), groups = x.Width / width;
+        double[,] root = new double[x.Rows, groups];
+        foreach ((int i, int g) in CacheOps.Pairs(x.Rows, groups))
         {
-            root[i] = Math.Sqrt((Sum(x.Width, k => x[i, k] * x[i, k]) / x.Width) + op.Epsilon);
+            root[i, g] = Math.Sqrt((Sum(width, k => x[i, (g * width) + k] * x[i, (g * width) + k]) / width) + op.Epsilon);
         }
 
-        y.Fill((i, k) => weight[k] * x[i, k] / root[i]);
+        y.Fill((i, k) => (op.WeightOffset + weight[k % width]) * x[i, k] / root[i, k / width]);
     }
 
     // y[i, o] = Σ_k x[i, k] · weight[o, k] (+ bias[o])
@@ -35,26 +36,30 @@ internal static class TransformerOps
         f.Reals(op.Y).Fill((i, o) => Sum(x.Width, k => x[i, k] * weight[o, k]) + (bias?[o] ?? 0));
     }
 
-    // y[i, f] = cos(positions[i] · ω_f)      y[i, F + f] = sin(positions[i] · ω_f)
+    // y[i, f] = m cos(positions[i] · ω_f)      y[i, F + f] = m sin(positions[i] · ω_f)
     public static void Rotation(RotationOp op, OracleFrame f)
     {
         ArraySegment<int> positions = f.Integers(op.Positions);
         int frequencies = op.Frequencies.Length;
-        f.Reals(op.Y).Fill((i, k) => k < frequencies
+        f.Reals(op.Y).Fill((i, k) => op.Factor * (k < frequencies
             ? Math.Cos(positions[i] * op.Frequencies[k])
-            : Math.Sin(positions[i] * op.Frequencies[k - frequencies]));
+            : Math.Sin(positions[i] * op.Frequencies[k - frequencies])));
     }
 
-    // y_f = x_f cos − x_{F+f} sin      y_{F+f} = x_{F+f} cos + x_f sin      y_c = x_c for c ≥ 2F
+    // y_f = a_f cos − b_f sin      y_{F+f} = b_f cos + a_f sin      y_c = x_c for c ≥ 2F
+    // a_f = x_f, b_f = x_{F+f}; interleaved a_f = x_{2f}, b_f = x_{2f+1}
     public static void Rope(RopeOp op, OracleFrame f)
     {
         Matrix x = f.Reals(op.X), rotation = f.Reals(op.Rotation);
         int half = rotation.Width / 2;
-        f.Reals(op.Y).Fill((i, k) => (k % op.HeadDim) switch
+        double A(int i, int head, int p) => x[i, head + (op.Interleaved ? 2 * p : p)];
+        double B(int i, int head, int p) => x[i, head + (op.Interleaved ? (2 * p) + 1 : half + p)];
+        f.Reals(op.Y).Fill((i, k) =>
         {
-            int c when c < half => (x[i, k] * rotation[i, c]) - (x[i, k + half] * rotation[i, half + c]),
-            int c when c < 2 * half => (x[i, k] * rotation[i, c - half]) + (x[i, k - half] * rotation[i, c]),
-            _ => x[i, k],
+            int c = k % op.HeadDim, head = k - c, p = c < half ? c : c - half;
+            if (c >= 2 * half) return x[i, k];
+            (double cos, double sin) = (rotation[i, p], rotation[i, half + p]);
+            return c < half ? (A(i, head, p) * cos) - (B(i, head, p) * sin) : (B(i, head, p) * cos) + (A(i, head, p) * sin);
         });
     }
 
@@ -70,6 +75,31 @@ internal static class TransformerOps
     {
         Matrix gate = f.Reals(op.Gate), up = f.Reals(op.Up);
         f.Reals(op.Y).Fill((i, k) => gate[i, k] / (1 + Math.Exp(-gate[i, k])) * up[i, k]);
+    }
+
+    // y = gelu(gate) · up      gelu(x) = x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³)))
+    public static void GeGlu(GeGluOp op, OracleFrame f)
+    {
+        Matrix gate = f.Reals(op.Gate), up = f.Reals(op.Up);
+        f.Reals(op.Y).Fill((i, k) =>
+        {
+            double x = gate[i, k], u = Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x));
+            return x / (1 + Math.Exp(-2 * u)) * up[i, k]; // (1 + tanh u)/2, which would cancel for negative u
+        });
+    }
+
+    // y = factor · x
+    public static void Scale(ScaleOp op, OracleFrame f)
+    {
+        Matrix x = f.Reals(op.X);
+        f.Reals(op.Y).Fill((i, k) => op.Factor * x[i, k]);
+    }
+
+    // y = c · tanh(x / c)
+    public static void SoftCap(SoftCapOp op, OracleFrame f)
+    {
+        Matrix x = f.Reals(op.X);
+        f.Reals(op.Y).Fill((i, k) => op.Cap * Math.Tanh(x[i, k] / op.Cap));
     }
 
     // y[i, :] = x[rows[i], :]

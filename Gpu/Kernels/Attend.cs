@@ -39,6 +39,12 @@ internal struct AttendArgs<T> where T : unmanaged
 
     public float Scale;
 
+    /// <summary>Soft cap of the logits; 0 for none.</summary>
+    public float Cap;
+
+    /// <summary>Sliding window; the largest integer for none.</summary>
+    public int Window;
+
     /// <summary>Items that a group of query heads is divided into.</summary>
     public readonly int Passes => (Group + HeadsPerItem - 1) / HeadsPerItem;
 
@@ -46,7 +52,7 @@ internal struct AttendArgs<T> where T : unmanaged
     public readonly int QueryHeads => Group * Store.Runs.Heads;
 }
 
-/// <summary><c>y = Σ_j softmax_j(scale · q·k_j) v_j</c> over the visible rows: flash attention (arXiv:2205.14135, algorithm 1).</summary>
+/// <summary><c>y = Σ_j softmax_j(s_j) v_j</c> over the visible rows: flash attention (arXiv:2205.14135, algorithm 1).</summary>
 /// <remarks>
 /// One group owns a few tokens, a few query heads of one KV head, and one split of the rows. Its lanes are (token, query head)
 /// pairs; rows come in tiles of 32. In a tile a thread first owns (lane, row) pairs, then lanes, then (lane, channel)
@@ -73,6 +79,7 @@ internal readonly struct Attend<TElement, T> : IKernelBody<AttendArgs<T>>
         lanes.Maxima = SharedMemory.Allocate<float>(MaxLanes);
         lanes.Sums = SharedMemory.Allocate<float>(MaxLanes);
         lanes.Rescales = SharedMemory.Allocate<float>(MaxLanes);
+        lanes.Hidden = SharedMemory.Allocate<int>(MaxLanes);
         lanes.Visible = SharedMemory.Allocate<int>(MaxLanes);
 
         int n = a.N.In(a.Block);
@@ -110,7 +117,9 @@ internal readonly struct Attend<TElement, T> : IKernelBody<AttendArgs<T>>
         {
             lanes.Maxima[lane] = GpuMath.MaximumFloor;
             lanes.Sums[lane] = 0;
-            lanes.Visible[lane] = a.Store.Runs.VisibleRows(run, a.Positions[lanes.Token(lane)]);
+            int position = a.Positions[lanes.Token(lane)];
+            lanes.Hidden[lane] = a.Store.Runs.HiddenRows(run, position, a.Window);
+            lanes.Visible[lane] = a.Store.Runs.VisibleRows(run, position);
         }
 
         for (int e = Team.Thread; e < lanes.Count * d; e += Team.Threads)
@@ -121,10 +130,16 @@ internal readonly struct Attend<TElement, T> : IKernelBody<AttendArgs<T>>
         }
 
         Group.Barrier();
+        int least = lanes.Hidden[0];
         int rows = 0;
-        for (int lane = 0; lane < lanes.Count; lane++) rows = IntrinsicMath.Max(rows, lanes.Visible[lane]);
-        int perSplit = (rows + a.Splits - 1) / a.Splits;
-        int begin = IntrinsicMath.Min(lanes.Split * perSplit, rows);
+        for (int lane = 0; lane < lanes.Count; lane++)
+        {
+            least = IntrinsicMath.Min(least, lanes.Hidden[lane]);
+            rows = IntrinsicMath.Max(rows, lanes.Visible[lane]);
+        }
+
+        int perSplit = (rows - least + a.Splits - 1) / a.Splits;
+        int begin = IntrinsicMath.Min(least + (lanes.Split * perSplit), rows);
         int end = IntrinsicMath.Min(begin + perSplit, rows);
         for (int first = begin; first < end; first += TileRows)
         {
@@ -155,9 +170,9 @@ internal readonly struct Attend<TElement, T> : IKernelBody<AttendArgs<T>>
         {
             int lane = e / TileRows;
             int j = e - (lane * TileRows);
-            bool visible = j < count && first + j < lanes.Visible[lane];
+            bool visible = j < count && first + j < lanes.Visible[lane] && first + j >= lanes.Hidden[lane];
             lanes.Weights[e] = visible
-                ? GpuMath.Dot<TElement, T>(lanes.Queries.SubView(lane * d, d), a.Store.Key(row + j), d) * a.Scale
+                ? GpuMath.SoftCap(GpuMath.Dot<TElement, T>(lanes.Queries.SubView(lane * d, d), a.Store.Key(row + j), d) * a.Scale, a.Cap)
                 : float.NegativeInfinity;
         }
     }
@@ -234,6 +249,7 @@ internal readonly struct Attend<TElement, T> : IKernelBody<AttendArgs<T>>
         public ArrayView<float> Maxima;
         public ArrayView<float> Sums;
         public ArrayView<float> Rescales;
+        public ArrayView<int> Hidden;
         public ArrayView<int> Visible;
         public int Head;
         public int FirstMember;

@@ -54,6 +54,12 @@ internal struct LossArgs<T> where T : unmanaged
     public int W;
     public float Scale;
 
+    /// <summary>Soft cap of the logits; 0 for none.</summary>
+    public float Cap;
+
+    /// <summary>Sliding window; the largest integer for none.</summary>
+    public int Sees;
+
     /// <summary>The KV head that a query head reads.</summary>
     public readonly int KvHead(int queryHead) => queryHead / (QueryHeads / Store.Runs.Heads);
 
@@ -75,13 +81,17 @@ internal struct LossArgs<T> where T : unmanaged
         return first;
     }
 
-    /// <summary><c>scale · q·k</c> in double.</summary>
+    /// <summary>Rows of a run that the newest query does not see; they come first.</summary>
+    public readonly int Hidden(int run) => Store.Runs.HiddenRows(run, Tokens.In(Block) - 1, Sees);
+
+    /// <summary><c>cap(scale · q·k)</c>, the product in double.</summary>
     public readonly double Logit<TElement>(ArrayView<float> query, long row) where TElement : struct, IElement<T>
     {
         ArrayView<T> key = Store.Key(row);
         double sum = 0;
         for (int c = 0; c < Store.HeadDim; c++) sum += (double)query[c] * TElement.Load(key[c]);
-        return sum * Scale;
+        sum *= Scale;
+        return Cap > 0 ? GpuMath.SoftCap((float)sum, Cap) : sum;
     }
 
     /// <summary>Whether a row of a KV head is kept, by bisection of its ascending kept rows.</summary>
@@ -155,7 +165,7 @@ internal readonly struct LossMass<TElement, T> : IKernelBody<LossArgs<T>>
         double maximum = GpuMath.MaximumFloor;
         double keptSum = 0;
         double droppedSum = 0;
-        for (int j = lane; j < a.Store.Runs.Lengths[run]; j += Team.Lanes)
+        for (int j = a.Hidden(run) + lane; j < a.Store.Runs.Lengths[run]; j += Team.Lanes)
         {
             double logit = a.Logit<TElement>(query, a.Store.Runs.Starts[run] + j);
             double larger = logit > maximum ? logit : maximum;
@@ -241,6 +251,7 @@ internal readonly struct LossRows<TElement, T, TWeight, TW> : IKernelBody<LossRo
 
     private static double Change(LossArgs<T> a, int head, int j, long row)
     {
+        if (j < a.Hidden(a.Run(head))) return 0;
         ArrayView<double> mass = a.Mass.SubView(head * LossLayout.Mass, LossLayout.Mass);
         double attention = GpuMath.Exp((float)(a.Logit<TElement>(a.Query(head), row) - mass[0])) / mass[1];
         int kvHead = a.KvHead(head);

@@ -47,6 +47,29 @@ internal static class GpuMath
         return p * PowerOfTwo(half) * PowerOfTwo(exponent - half);
     }
 
+    /// <summary>tanh x, relative error below 4 ulp; NaN for NaN.</summary>
+    /// <remarks>The operations of Reference's vectors: Cephes' tanhf (Moshier) below 0.625, 1 − 2/(e^2|x| + 1) beyond.</remarks>
+    public static float Tanh(float x)
+    {
+        float size = x < 0 ? -x : x;
+        if (size < 0.625f)
+        {
+            float z = x * x;
+            float p = -5.70498872745e-3f;
+            p = Fma(p, z, 2.06390887954e-2f);
+            p = Fma(p, z, -5.37397155531e-2f);
+            p = Fma(p, z, 1.33314422036e-1f);
+            p = Fma(p, z, -3.33332819422e-1f);
+            return Fma(p * z, x, x);
+        }
+
+        float far = 1f - (2f / (Exp(size + size) + 1f));
+        return x < 0 ? -far : far;
+    }
+
+    /// <summary>c · tanh(x / c); x where c is 0, which stands for no cap.</summary>
+    public static float SoftCap(float x, float cap) => cap > 0 ? Tanh(x / cap) * cap : x;
+
     /// <summary><c>Σ_k a[k] · b[k]</c> as one chain of fused multiply-adds in ascending k.</summary>
     public static float Dot<TElement, T>(ArrayView<float> a, ArrayView<T> b, int count)
         where TElement : struct, IElement<T>

@@ -7,22 +7,26 @@ internal struct RmsNormArgs<T> where T : unmanaged
 {
     public ArrayView<int> Block;
 
-    /// <summary>F32 [n, width].</summary>
+    /// <summary>F32 [n, groups, width].</summary>
     public ArrayView<float> X;
 
     /// <summary>[width].</summary>
     public ArrayView<T> Weight;
 
-    /// <summary>F32 [n, width], out.</summary>
+    /// <summary>F32 [n, groups, width], out.</summary>
     public ArrayView<float> Y;
 
     public BoundInt N;
+    public int Groups;
     public int Width;
     public float Epsilon;
+
+    /// <summary>Added to the weight.</summary>
+    public float Offset;
 }
 
-/// <summary><c>y[i, :] = weight · x[i, :] / √(mean(x[i, :]²) + ε)</c>.</summary>
-/// <remarks>One group owns a row; lanes sum its squares.</remarks>
+/// <summary><c>y = (offset + weight) · x / √(mean(x²) + ε)</c> over each group of a row.</summary>
+/// <remarks>One group of threads owns a group of channels; lanes sum its squares.</remarks>
 internal readonly struct RmsNorm<TElement, T> : IKernelBody<RmsNormArgs<T>>
     where TElement : struct, IElement<T>
     where T : unmanaged
@@ -30,7 +34,7 @@ internal readonly struct RmsNorm<TElement, T> : IKernelBody<RmsNormArgs<T>>
     public static void Run(RmsNormArgs<T> a)
     {
         ArrayView<float> lanes = SharedMemory.Allocate<float>(Team.Lanes);
-        for (int i = Grid.IdxX; i < a.N.In(a.Block); i += Grid.DimX)
+        for (int i = Grid.IdxX; i < a.N.In(a.Block) * a.Groups; i += Grid.DimX)
         {
             ArrayView<float> x = a.X.SubView((long)i * a.Width, a.Width);
             for (int lane = Team.Thread; lane < Team.Lanes; lane += Team.Threads)
@@ -44,7 +48,7 @@ internal readonly struct RmsNorm<TElement, T> : IKernelBody<RmsNormArgs<T>>
             float scale = 1f / MathF.Sqrt(meanSquare + a.Epsilon);
             for (int k = Team.Thread; k < a.Width; k += Team.Threads)
             {
-                a.Y[((long)i * a.Width) + k] = TElement.Load(a.Weight[k]) * (x[k] * scale);
+                a.Y[((long)i * a.Width) + k] = (a.Offset + TElement.Load(a.Weight[k])) * (x[k] * scale);
             }
 
             Group.Barrier();

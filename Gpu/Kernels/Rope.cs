@@ -17,9 +17,12 @@ internal struct RotationArgs
     public ArrayView<float> Y;
 
     public BoundInt N;
+
+    /// <summary>m.</summary>
+    public double Factor;
 }
 
-/// <summary><c>y[i, f] = cos(positions[i] · ω_f)</c>, <c>y[i, F + f] = sin(positions[i] · ω_f)</c>, in double, rounded once.</summary>
+/// <summary><c>y[i, f] = m cos(positions[i] · ω_f)</c>, <c>y[i, F + f] = m sin(positions[i] · ω_f)</c>, in double, rounded once.</summary>
 /// <remarks>
 /// On the device, because positions are there. PTX has sine and cosine of single precision only, good to a few π;
 /// this is the reduction and the polynomials of fdlibm (Sun Microsystems 1993): angle = k · π/2 + r, π/2 in three parts of
@@ -49,8 +52,8 @@ internal readonly struct Rotation : IKernelBody<RotationArgs>
                 double cos = Cos(r);
                 double outerCos = (quadrant & 1) == 0 ? cos : sin;
                 double outerSin = (quadrant & 1) == 0 ? sin : cos;
-                y[f] = (float)(quadrant == 1 || quadrant == 2 ? -outerCos : outerCos);
-                y[frequencies + f] = (float)(quadrant >= 2 ? -outerSin : outerSin);
+                y[f] = (float)(a.Factor * (quadrant == 1 || quadrant == 2 ? -outerCos : outerCos));
+                y[frequencies + f] = (float)(a.Factor * (quadrant >= 2 ? -outerSin : outerSin));
             }
         }
     }
@@ -99,9 +102,15 @@ internal struct RopeArgs
     public int Width;
     public int HeadDim;
     public int Frequencies;
+
+    /// <summary>Distance from one pair to the next in x: 1 half-split, 2 interleaved.</summary>
+    public int Step;
+
+    /// <summary>Distance from the first channel of a pair to the second in x: F half-split, 1 interleaved.</summary>
+    public int Partner;
 }
 
-/// <summary><c>y_f = x_f cos − x_{F+f} sin</c>, <c>y_{F+f} = x_{F+f} cos + x_f sin</c> in every head; channels from 2F on pass.</summary>
+/// <summary><c>y_f = a_f cos − b_f sin</c>, <c>y_{F+f} = b_f cos + a_f sin</c> in every head; channels from 2F on pass.</summary>
 /// <remarks>One group owns a row, a thread every n-th channel.</remarks>
 internal readonly struct Rope : IKernelBody<RopeArgs>
 {
@@ -116,8 +125,16 @@ internal readonly struct Rope : IKernelBody<RopeArgs>
             {
                 int c = e % a.HeadDim;
                 float y = x[e];
-                if (c < half) y = (y * rotation[c]) - (x[e + half] * rotation[half + c]);
-                else if (c < 2 * half) y = (y * rotation[c - half]) + (x[e - half] * rotation[c]);
+                if (c < 2 * half)
+                {
+                    int pair = c < half ? c : c - half;
+                    int first = e - c + (a.Step * pair);
+                    (float cos, float sin) = (rotation[pair], rotation[half + pair]);
+                    y = c < half
+                        ? (x[first] * cos) - (x[first + a.Partner] * sin)
+                        : (x[first + a.Partner] * cos) + (x[first] * sin);
+                }
+
                 a.Y[((long)i * a.Width) + e] = y;
             }
         }

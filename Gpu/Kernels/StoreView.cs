@@ -13,6 +13,9 @@ internal struct RunTable
     /// <summary>KV heads.</summary>
     public int Heads;
 
+    /// <summary>Rows of a run that a window hides from a query at <paramref name="position"/>: those at position − window or before.</summary>
+    public readonly int HiddenRows(int run, int position, int window) => VisibleRows(run, position - window);
+
     /// <summary>How many rows of a run stand at <paramref name="position"/> or before: positions ascend within a run.</summary>
     public readonly int VisibleRows(int run, int position)
     {

@@ -25,6 +25,12 @@ internal struct WindowScoresArgs<T> where T : unmanaged
     public int Ring;
     public float Scale;
 
+    /// <summary>Soft cap of the logits; 0 for none.</summary>
+    public float Cap;
+
+    /// <summary>Sliding window; the largest integer for none.</summary>
+    public int Sees;
+
     /// <summary>w: how many of the last queries score.</summary>
     public readonly int W => Queries.In(Block);
 
@@ -40,7 +46,7 @@ internal struct WindowScoresArgs<T> where T : unmanaged
     }
 }
 
-/// <summary><c>m = max_j s_j</c>, <c>ℓ = Σ_j exp(s_j − m)</c> over the rows that a query sees, <c>s_j = scale · q·k_j</c>.</summary>
+/// <summary><c>m = max_j s_j</c>, <c>ℓ = Σ_j exp(s_j − m)</c> over the rows that a query sees, <c>s_j = cap(scale · q·k_j)</c>.</summary>
 /// <remarks>One group owns a (query head, query); a lane keeps a running maximum and rescales its sum when it grows.</remarks>
 internal readonly struct WindowSums<TElement, T> : IKernelBody<WindowScoresArgs<T>>
     where TElement : struct, IElement<T>
@@ -56,16 +62,18 @@ internal readonly struct WindowSums<TElement, T> : IKernelBody<WindowScoresArgs<
             int head = item / w;
             int t = item - (head * w);
             int run = a.Run(head);
-            int visible = a.Store.Runs.VisibleRows(run, a.Tokens.In(a.Block) - w + t);
+            int position = a.Tokens.In(a.Block) - w + t;
+            int hidden = a.Store.Runs.HiddenRows(run, position, a.Sees);
+            int visible = a.Store.Runs.VisibleRows(run, position);
             ArrayView<float> query = a.Query(head, t);
             for (int lane = Team.Thread; lane < Team.Lanes; lane += Team.Threads)
             {
                 float maximum = GpuMath.MaximumFloor;
                 float sum = 0;
-                for (int j = lane; j < visible; j += Team.Lanes)
+                for (int j = hidden + lane; j < visible; j += Team.Lanes)
                 {
                     ArrayView<T> key = a.Store.Key(a.Store.Runs.Starts[run] + j);
-                    float logit = GpuMath.Dot<TElement, T>(query, key, a.Store.HeadDim) * a.Scale;
+                    float logit = GpuMath.SoftCap(GpuMath.Dot<TElement, T>(query, key, a.Store.HeadDim) * a.Scale, a.Cap);
                     float larger = GpuMath.LargerNumber(maximum, logit);
                     sum = (sum * GpuMath.Exp(maximum - larger)) + GpuMath.Exp(logit - larger);
                     maximum = larger;
@@ -141,8 +149,8 @@ internal readonly struct WindowMeans<TElement, T> : IKernelBody<WindowScoresArgs
         {
             float largest = a.Sums[2 * ((head * w) + t)];
             float total = a.Sums[(2 * ((head * w) + t)) + 1];
-            float logit = t >= firstSeer
-                ? GpuMath.Dot<TElement, T>(a.Query(head, t), key, a.Store.HeadDim) * a.Scale
+            float logit = t >= firstSeer && t - firstSeer < a.Sees
+                ? GpuMath.SoftCap(GpuMath.Dot<TElement, T>(a.Query(head, t), key, a.Store.HeadDim) * a.Scale, a.Cap)
                 : float.NegativeInfinity;
             sum += total == 0 ? 0 : GpuMath.Exp(logit - largest) / total; // a query that sees no row pays no attention
         }

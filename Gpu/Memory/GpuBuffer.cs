@@ -15,17 +15,20 @@ internal sealed class GpuBuffer : IBuffer
     private readonly MemoryKind _kind;
     private bool _disposed;
 
-    /// <summary>Allocates a zeroed tensor.</summary>
+    /// <summary>Allocates a zeroed tensor; a quantised one with room for its weights as F32 (<see cref="Held"/>).</summary>
     public GpuBuffer(TensorSpec spec, Heap heap, MemoryKind kind)
     {
-        (Tensor, SizeBytes, _heap, _kind) = (spec, spec.SizeBytes, heap, kind);
+        (Tensor, SizeBytes, _heap, _kind) = (spec, Held(spec).SizeBytes, heap, kind);
         _memory = heap.Allocate(SizeBytes, SizeBytes, kind);
         _view = _memory.View.Part(0, SizeBytes);
     }
 
     /// <summary>A tensor in memory that somebody else owns.</summary>
     public GpuBuffer(TensorSpec spec, ArrayView<byte> view) =>
-        (Tensor, SizeBytes, _view) = (spec, spec.SizeBytes, view.Part(0, spec.SizeBytes));
+        (Tensor, SizeBytes, _view) = (spec, Held(spec).SizeBytes, view.Part(0, Held(spec).SizeBytes));
+
+    /// <summary>What lies in device memory: F32 in place of a quantised type, else the tensor itself.</summary>
+    public static TensorSpec Held(TensorSpec spec) => spec.Type.IsQuantized() ? spec with { Type = DType.F32 } : spec;
 
     public TensorSpec Tensor { get; }
 

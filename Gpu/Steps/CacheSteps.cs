@@ -123,7 +123,9 @@ internal sealed class AttendStep<TElement, T> : Step
             HeadsPerItem = _headsPerItem,
             TokensPerItem = _tokensPerItem,
             Splits = _splits,
-            Scale = _op.Scale,
+            Scale = _op.Rule.Scale,
+            Cap = _op.Rule.SoftCap ?? 0,
+            Window = _op.Rule.WindowOrAll,
         };
         long blocks = (frame.Value(n) + (long)_tokensPerItem - 1) / _tokensPerItem;
         frame.Launch(_attend, blocks * _op.Store.Store.NumKvHeads * args.Passes * _splits, args);

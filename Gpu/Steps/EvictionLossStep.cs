@@ -73,7 +73,9 @@ internal sealed class EvictionLossStep<TElement, T, TWeight, TW> : Step
             Tokens = Frame.Bound(_op.Tokens),
             QueryHeads = _queryHeads,
             W = _op.Window.Tensor.Shape[1].Max,
-            Scale = _op.Scale,
+            Scale = _op.Rule.Scale,
+            Cap = _op.Rule.SoftCap ?? 0,
+            Sees = _op.Rule.WindowOrAll,
         };
         LossRowsArgs<T, TW> rows = new() { Loss = loss, Projection = frame.Of<TW>(_op.OutputProjection), Width = _width };
         LossSums sums = new()

@@ -13,7 +13,7 @@ internal static class Lowering
     /// <summary>Whether there is a step for an op.</summary>
     public static bool Supports(Op op) => op switch
     {
-        EmbedOp or RmsNormOp or LinearOp or RotationOp or RopeOp or AddOp or SwiGluOp or GatherRowsOp => true,
+        EmbedOp or RmsNormOp or LinearOp or RotationOp or RopeOp or AddOp or SwiGluOp or GeGluOp or ScaleOp or SoftCapOp or GatherRowsOp => true,
         AppendOp or RememberQueriesOp => true,
         WindowScoresOp or RecencyScoresOp or GroupMeanOp or PoolOp or MaximumOp => true,
         AllocateHeadsOp o => Fits(o),
@@ -36,6 +36,9 @@ internal static class Lowering
         RopeOp o => new RopeStep(o, heap),
         AddOp o => new ElementwiseStep<Add>(o.A, o.B, o.Y, heap),
         SwiGluOp o => new ElementwiseStep<SwiGlu>(o.Gate, o.Up, o.Y, heap),
+        GeGluOp o => new ElementwiseStep<GeGlu>(o.Gate, o.Up, o.Y, heap),
+        ScaleOp o => new ElementwiseStep<Scale>(o.X, o.X, o.Y, heap, o.Factor),
+        SoftCapOp o => new ElementwiseStep<SoftCap>(o.X, o.X, o.Y, heap, o.Cap),
         MaximumOp o => new ElementwiseStep<Maximum>(o.A, o.B, o.Y, heap),
         GatherRowsOp o => new EmbedStep<F32, float>(o.X, o.Rows, o.Y, heap),
         AppendOp o => HasHalfRows(o.Store) ? new AppendStep<F16, Half>(o, heap) : new AppendStep<F32, float>(o, heap),

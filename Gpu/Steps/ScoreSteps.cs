@@ -44,7 +44,9 @@ internal sealed class WindowScoresStep<TElement, T> : Step
             QueryHeads = _queryHeads,
             Queries = Frame.Bound(_op.Queries),
             Ring = _ring,
-            Scale = _op.Scale,
+            Scale = _op.Rule.Scale,
+            Cap = _op.Rule.SoftCap ?? 0,
+            Sees = _op.Rule.WindowOrAll,
         };
         frame.Launch(_sums, (long)_queryHeads * frame.Value(_op.Queries), args);
         frame.Launch(_means, Rows.Items(_queryHeads, frame.Value(length)), args);
@@ -119,7 +121,7 @@ internal sealed class PoolStep<TPool>(PoolOp op, Heap heap) : Step where TPool :
 }
 
 /// <summary>One launch for any elementwise op.</summary>
-internal sealed class ElementwiseStep<TFunction>(Slot a, Slot b, Slot y, Heap heap) : Step
+internal sealed class ElementwiseStep<TFunction>(Slot a, Slot b, Slot y, Heap heap, float parameter = 0) : Step
     where TFunction : struct, IElementwise
 {
     private readonly IKernel<ElementwiseArgs> _kernel = heap.Device.Load<Elementwise<TFunction>, ElementwiseArgs>();
@@ -135,6 +137,7 @@ internal sealed class ElementwiseStep<TFunction>(Slot a, Slot b, Slot y, Heap he
             Y = frame.Of<float>(y),
             RowCount = Frame.Bound(shape[0]),
             ColumnCount = Frame.Bound(shape[1]),
+            Parameter = parameter,
         };
         long count = (long)frame.Value(shape[0]) * frame.Value(shape[1]);
         frame.Launch(_kernel, (count + Team.MaxThreads - 1) / Team.MaxThreads, args);

@@ -73,10 +73,12 @@ internal sealed class RmsNormStep<TElement, T>(RmsNormOp op, Heap heap) : Step
             Weight = frame.Of<T>(op.Weight),
             Y = frame.Of<float>(op.Y),
             N = Frame.Bound(n),
-            Width = op.Y.Tensor.Shape[1].Max,
+            Groups = op.Y.Tensor.Shape[1].Max / op.Weight.Tensor.Shape[0].Max,
+            Width = op.Weight.Tensor.Shape[0].Max,
             Epsilon = op.Epsilon,
+            Offset = op.WeightOffset,
         };
-        frame.Launch(_kernel, frame.Value(n), args);
+        frame.Launch(_kernel, (long)frame.Value(n) * args.Groups, args);
     }
 }
 
@@ -184,6 +186,7 @@ internal sealed class RotationStep : Step
             Frequencies = _frequencies.View.Cast<double>(),
             Y = frame.Of<float>(_op.Y),
             N = Frame.Bound(n),
+            Factor = _op.Factor,
         };
         frame.Launch(_kernel, frame.Value(n), args);
     }
@@ -209,6 +212,8 @@ internal sealed class RopeStep(RopeOp op, Heap heap) : Step
             Width = op.Y.Tensor.Shape[1].Max,
             HeadDim = op.HeadDim,
             Frequencies = op.Rotation.Tensor.Shape[1].Max / 2,
+            Step = op.Interleaved ? 2 : 1,
+            Partner = op.Interleaved ? 1 : op.Rotation.Tensor.Shape[1].Max / 2,
         };
         frame.Launch(_kernel, frame.Value(n), args);
     }

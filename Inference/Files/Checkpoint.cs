@@ -1,80 +1,57 @@
+using KvIL.Tensors;
+
 namespace KvIL.Inference.Files;
 
-/// <summary>A model's directory, opened: its configuration and its weights.</summary>
+/// <summary>A model's files, opened: its configuration and its weights, whatever format they are in.</summary>
 /// <remarks>
-/// The directory holds <c>config.json</c>, the weights as <c>model.safetensors</c> or as shards named by
-/// <c>model.safetensors.index.json</c> (the single file wins where both exist), and optionally
-/// <c>generation_config.json</c> and <c>tokenizer.json</c>. Weights are mapped, not read.
+/// A directory with <c>config.json</c> and weights in safetensors form, a GGUF file (recognised by its content), a directory
+/// with one GGUF file and no <c>config.json</c>, or a file of llama2.c. Weights are mapped, not read, and go by the names of
+/// Hugging Face checkpoints (<c>model.layers.0.self_attn.q_proj.weight</c>).
 /// </remarks>
 public sealed class Checkpoint : IDisposable
 {
-    private const string SingleFile = "model.safetensors";
-    private const string IndexFile = "model.safetensors.index.json";
+    private readonly ModelSource _source;
 
-    private readonly List<SafeTensorsFile> _files = [];
-
-    private Checkpoint(string directory)
+    private Checkpoint(ModelSource source)
     {
-        Directory = directory;
-        Config = ReadConfig(directory);
-        string single = Path.Combine(directory, SingleFile);
-        try
-        {
-            Tensors = File.Exists(single) ? OpenFile(single).Tensors : OpenShards();
-        }
-        catch
-        {
-            Dispose();
-            throw;
-        }
-
-        WeightBytes = Tensors.Values.Sum(tensor => tensor.Data.LengthBytes);
-        string tokenizer = Path.Combine(directory, "tokenizer.json");
-        TokenizerPath = File.Exists(tokenizer) ? tokenizer : null;
+        _source = source;
+        WeightBytes = source.Tensors.Values.Sum(tensor => tensor.Data.LengthBytes);
     }
 
-    /// <summary>The directory as given to <see cref="Open"/>.</summary>
-    public string Directory { get; }
+    /// <summary>What was opened; where <see cref="Open"/> was given a directory that holds one GGUF file, that file.</summary>
+    public string Path => _source.Path;
+
+    /// <summary>The format: <c>safetensors</c>, <c>gguf v3</c>, <c>llama2.c v0</c>.</summary>
+    public string Format => _source.Format;
 
     /// <summary>The model's shape; end tokens of <c>generation_config.json</c> replace those of <c>config.json</c>.</summary>
-    public ModelConfig Config { get; }
+    public ModelConfig Config => _source.Config;
 
     /// <summary>The weights by name.</summary>
-    public IReadOnlyDictionary<string, FileTensor> Tensors { get; }
+    public IReadOnlyDictionary<string, FileTensor> Tensors => _source.Tensors;
+
+    /// <summary>The metadata of a GGUF file; null for another format.</summary>
+    public GgufMetadata? Metadata => _source.Metadata;
 
     /// <summary>Bytes of all tensors together.</summary>
     public long WeightBytes { get; }
 
-    /// <summary>Path of <c>tokenizer.json</c>; null where the checkpoint has none.</summary>
-    public string? TokenizerPath { get; }
+    /// <summary>
+    /// The file that holds the tokenizer: <c>tokenizer.json</c>, the GGUF file itself, or llama2.c's <c>tokenizer.bin</c>;
+    /// null where there is none.
+    /// </summary>
+    public string? TokenizerPath => _source.TokenizerPath;
 
-    /// <summary>Opens the checkpoint in <paramref name="directory"/>.</summary>
-    /// <exception cref="ModelFileException">
-    /// It is not a directory, or a file in it is missing, damaged or not supported.
-    /// </exception>
-    public static Checkpoint Open(string directory)
+    /// <summary>The text of the model's chat template; null where it has none.</summary>
+    /// <exception cref="ModelFileException">The file that holds it is damaged.</exception>
+    public string? ReadChatTemplate() => ChatTemplateFiles.Find(_source);
+
+    /// <summary>Opens the model at <paramref name="path"/>.</summary>
+    /// <exception cref="ModelFileException">It is missing, damaged or not supported.</exception>
+    public static Checkpoint Open(string path)
     {
-        ArgumentException.ThrowIfNullOrEmpty(directory);
-        if (System.IO.Directory.Exists(directory))
-        {
-            return new Checkpoint(directory);
-        }
-
-        if (!File.Exists(directory))
-        {
-            throw new ModelFileException(
-                $"{directory}: there is no such directory; name the one that holds config.json and {SingleFile}.");
-        }
-
-        throw Path.GetExtension(directory).ToUpperInvariant() switch
-        {
-            ".GGUF" or ".BIN" => new ModelFileException(
-                $"{directory}: {Path.GetExtension(directory)} files are not supported yet; "
-                + $"name a directory with config.json and {SingleFile}."),
-            _ => new ModelFileException(
-                $"{directory}: expected a directory, found a file; "
-                + $"name the directory that holds config.json and {SingleFile}."),
-        };
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        return new(ModelSource.Open(path));
     }
 
     /// <summary>The tensor of that name and shape, of any type that KvIL computes with.</summary>
@@ -84,73 +61,30 @@ public sealed class Checkpoint : IDisposable
         if (!Tensors.TryGetValue(name, out FileTensor? tensor))
         {
             throw new ModelFileException(
-                $"{Directory}: the tensor {ModelFileException.Quote(name)} {Shapes.Show(shape)} is missing; "
-                + "config.json and the weights do not belong together, or the download is incomplete.");
+                $"{Path}: the tensor {ModelFileException.Quote(name)} {Shapes.Show(shape)} is missing; "
+                + $"{_source.Described} and the weights do not belong together, or the download is incomplete.");
         }
 
-        if (tensor.Type is null || !tensor.Shape.SequenceEqual(shape))
+        if (!tensor.Shape.SequenceEqual(shape))
         {
-            string expected = tensor.Type is null ? "F32, F16, BF16 or I32" : tensor.StoredType;
-            throw new ModelFileException(
-                $"{tensor.Path}: tensor {ModelFileException.Quote(name)} at byte offset {tensor.FileOffset}: expected "
-                + $"{expected} {Shapes.Show(shape)}, got {tensor.StoredType} {Shapes.Show([.. tensor.Shape])}; "
-                + "config.json and the weights do not belong together.");
+            throw Unfit(tensor, $"{tensor.StoredType} {Shapes.Show(shape)}", $"{_source.Described} and the weights do not belong together");
         }
 
-        return tensor;
+        return tensor.Type is not null
+            ? tensor
+            : throw Unfit(tensor, string.Join(", ", Enum.GetNames<DType>()), "convert the model to one of these types");
     }
 
     /// <summary>Closes the files; the data of every tensor becomes invalid.</summary>
-    public void Dispose() => _files.ForEach(file => file.Dispose());
-
-    private static ModelConfig ReadConfig(string directory)
+    public void Dispose()
     {
-        ModelConfig config = ModelConfig.Parse(Path.Combine(directory, "config.json"));
-        string generation = Path.Combine(directory, "generation_config.json");
-        return File.Exists(generation) && ModelConfigReader.ReadGenerationEos(generation, config.VocabSize) is { } eos
-            ? config with { EosTokenIds = eos }
-            : config;
-    }
-
-    private SafeTensorsFile OpenFile(string path)
-    {
-        SafeTensorsFile file = SafeTensorsFile.Open(path);
-        _files.Add(file);
-        return file;
-    }
-
-    private SafeTensorsFile OpenShard(string index, string shard)
-    {
-        string path = Path.Combine(Directory, shard);
-        return File.Exists(path)
-            ? OpenFile(path)
-            : throw new ModelFileException(
-                $"{index}: the index names {ModelFileException.Quote(shard)}, which is missing; complete the download.");
-    }
-
-    private Dictionary<string, FileTensor> OpenShards()
-    {
-        string index = Path.Combine(Directory, IndexFile);
-        if (!File.Exists(index))
+        foreach (IDisposable file in _source.Files)
         {
-            throw new ModelFileException(
-                $"{Directory}: found neither {SingleFile} nor {IndexFile}; name the directory that holds the weights "
-                + "in safetensors form.");
+            file.Dispose();
         }
-
-        Dictionary<string, string> shardOf = ShardIndex.Read(index);
-        Dictionary<string, SafeTensorsFile> shards = shardOf.Values.Distinct()
-            .ToDictionary(shard => shard, shard => OpenShard(index, shard));
-        var tensors = new Dictionary<string, FileTensor>();
-        foreach ((string name, string shard) in shardOf)
-        {
-            tensors[name] = shards[shard].Tensors.TryGetValue(name, out FileTensor? tensor)
-                ? tensor
-                : throw new ModelFileException(
-                    $"{index}: the tensor {ModelFileException.Quote(name)} is not in {ModelFileException.Quote(shard)}, "
-                    + "where the index says it is; download both again.");
-        }
-
-        return tensors;
     }
+
+    private static ModelFileException Unfit(FileTensor tensor, string expected, string advice) =>
+        new($"{tensor.Path}: tensor {ModelFileException.Quote(tensor.Name)} at byte offset {tensor.FileOffset}: expected {expected}, "
+            + $"got {tensor.StoredType} {Shapes.Show([.. tensor.Shape])}; {advice}.");
 }

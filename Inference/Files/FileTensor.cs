@@ -20,11 +20,41 @@ public sealed record FileTensor(
         "F16" => DType.F16,
         "BF16" => DType.BF16,
         "I32" => DType.I32,
+        "Q8_0" => DType.Q8_0,
+        "Q4_0" => DType.Q4_0,
+        "Q4_1" => DType.Q4_1,
+        "Q5_0" => DType.Q5_0,
+        "Q5_1" => DType.Q5_1,
+        "Q2_K" => DType.Q2_K,
+        "Q3_K" => DType.Q3_K,
+        "Q4_K" => DType.Q4_K,
+        "Q5_K" => DType.Q5_K,
+        "Q6_K" => DType.Q6_K,
         _ => null,
     };
 
     /// <summary>Number of elements: the product of <see cref="Shape"/>, 1 for a scalar.</summary>
     public long ElementCount => Shape.Aggregate(1L, (count, extent) => checked(count * extent));
+
+    /// <summary>A view of whole rows, of any type: what the first dimension counts from <paramref name="start"/> on.</summary>
+    /// <param name="start">The first row.</param>
+    /// <param name="count">Number of rows; may be 0.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The tensor has no such rows, or is a scalar.</exception>
+    public FileTensor Rows(long start, long count)
+    {
+        long rows = Shape.Count == 0 ? 0 : Shape[0];
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, rows - start);
+        // Rows are whole blocks and bytes in every format, so they divide the data evenly.
+        long rowBytes = rows == 0 ? 0 : Data.LengthBytes / rows;
+        return this with
+        {
+            Shape = [count, .. Shape.Skip(1)],
+            Data = Data.Slice(start * rowBytes, count * rowBytes),
+            FileOffset = FileOffset + (start * rowBytes),
+        };
+    }
 }
 
 /// <summary>Element types of the safetensors format.</summary>

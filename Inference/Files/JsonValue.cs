@@ -91,6 +91,9 @@ internal readonly struct JsonValue
         return found is { IsNull: false } ? found : null;
     }
 
+    /// <summary>Whether there is a member of that name, be it null.</summary>
+    public bool Has(string name) => Object().TryGetProperty(name, out _);
+
     /// <summary>The member of that name, which must be there.</summary>
     public JsonValue Require(string name) =>
         Find(name) ?? throw Error($"the field {ModelFileException.Quote(name)} is missing");

@@ -1,10 +1,16 @@
 namespace KvIL.Inference.Files;
 
-/// <summary>The shape of a model, as <c>config.json</c> of a Hugging Face checkpoint describes it.</summary>
-/// <remarks>Values are checked when the file is read; a config built by hand is not checked.</remarks>
+/// <summary>The shape of a model and all that its arithmetic depends on, whatever file described it.</summary>
+/// <remarks>
+/// A Llama is the plain case: every property that is not required has Llama's value. Values are checked when a file is read;
+/// a config built by hand is not checked. Weights go by the names of Hugging Face checkpoints
+/// (<c>model.layers.0.self_attn.q_proj.weight</c>), whatever the file calls them.
+/// </remarks>
 public sealed record ModelConfig
 {
-    /// <summary>The class that the checkpoint names, such as <c>LlamaForCausalLM</c>.</summary>
+    private readonly double? _attentionScale;
+
+    /// <summary>The class that computes the model, in Hugging Face's spelling, such as <c>LlamaForCausalLM</c>.</summary>
     public required string Architecture { get; init; }
 
     /// <summary>The family that the checkpoint names, such as <c>llama</c>.</summary>
@@ -31,23 +37,69 @@ public sealed record ModelConfig
     /// <summary>Rows of the embedding.</summary>
     public required int VocabSize { get; init; }
 
-    /// <summary>Positions the model was made for.</summary>
+    /// <summary>Positions the model was made for, scaling of its positions included.</summary>
     public required int MaxPositions { get; init; }
 
     /// <summary>What RMSNorm adds to the mean square.</summary>
     public required double RmsNormEps { get; init; }
 
-    /// <summary>Base of the rotary frequencies.</summary>
-    public required double RopeTheta { get; init; }
+    /// <summary>What may differ from layer to layer; <see cref="NumLayers"/> of them.</summary>
+    public required IReadOnlyList<LayerConfig> Layers { get; init; }
 
     /// <summary>Whether the output head is the embedding.</summary>
     public required bool TieWordEmbeddings { get; init; }
 
-    /// <summary>Whether the four projections of attention have biases.</summary>
-    public required bool AttentionBias { get; init; }
+    /// <summary>Whether the projections of queries, keys and values have biases.</summary>
+    public bool QkvBias { get; init; }
+
+    /// <summary>Whether attention's output projection has a bias.</summary>
+    public bool OutputBias { get; init; }
 
     /// <summary>Whether the three projections of the MLP have biases.</summary>
-    public required bool MlpBias { get; init; }
+    public bool MlpBias { get; init; }
+
+    /// <summary>
+    /// Whether one tensor <c>qkv_proj</c> holds the rows of queries, keys and values, in this order, and one tensor
+    /// <c>gate_up_proj</c> those of gate and up.
+    /// </summary>
+    public bool FusedProjections { get; init; }
+
+    /// <summary>In which order the rows of the query and key projections stand within a head.</summary>
+    public RopePairing RopePairing { get; init; }
+
+    /// <summary>Where a block normalises.</summary>
+    public NormPlacement NormPlacement { get; init; }
+
+    /// <summary>What is added to the stored weight of every RMSNorm: 1 where a checkpoint stores w and means 1 + w.</summary>
+    public double NormWeightOffset { get; init; }
+
+    /// <summary>How queries and keys are normalised before RoPE.</summary>
+    public QueryKeyNorm QueryKeyNorm { get; init; }
+
+    /// <summary>The gate's activation in the MLP.</summary>
+    public Activation Activation { get; init; }
+
+    /// <summary>Factor of the attention logits; 1/√<see cref="HeadDim"/> unless set.</summary>
+    public double AttentionScale
+    {
+        get => _attentionScale ?? (1 / Math.Sqrt(HeadDim));
+        init => _attentionScale = value;
+    }
+
+    /// <summary>Factor of the embedding of a token.</summary>
+    public double EmbeddingScale { get; init; } = 1;
+
+    /// <summary>Factor of what each of a layer's two blocks adds to the residual stream.</summary>
+    public double ResidualMultiplier { get; init; } = 1;
+
+    /// <summary>Divisor of the logits.</summary>
+    public double LogitsDivisor { get; init; } = 1;
+
+    /// <summary>Soft cap c of the attention logits, <c>c · tanh(s / c)</c>; null for none.</summary>
+    public double? AttentionSoftCap { get; init; }
+
+    /// <summary>Soft cap c of the final logits, <c>c · tanh(s / c)</c>, after the division; null for none.</summary>
+    public double? LogitsSoftCap { get; init; }
 
     /// <summary>The token that starts a text, if the model has one.</summary>
     public int? BosTokenId { get; init; }
@@ -60,10 +112,65 @@ public sealed record ModelConfig
 
     /// <summary>Reads a <c>config.json</c>.</summary>
     /// <remarks>
-    /// Read today: <c>LlamaForCausalLM</c> with SiLU and unscaled rotary positions, in the old form
-    /// (<c>rope_theta</c>, <c>rope_scaling</c>, <c>torch_dtype</c>) and in the new one (<c>rope_parameters</c>,
-    /// <c>dtype</c>). Absent fields have the defaults of the architecture.
+    /// In the old form (<c>rope_theta</c>, <c>rope_scaling</c>, <c>torch_dtype</c>) and in the new one
+    /// (<c>rope_parameters</c>, <c>layer_types</c>, <c>dtype</c>). Absent fields have the defaults of the architecture.
     /// </remarks>
     /// <exception cref="ModelFileException">The file cannot be read, or describes what KvIL does not run.</exception>
     public static ModelConfig Parse(string path) => ModelConfigReader.Read(path);
+}
+
+/// <summary>What may differ from layer to layer.</summary>
+/// <param name="Rope">Rotary positions; null for a layer without positions (NoPE). Layers that rotate alike share one object.</param>
+/// <param name="Window">
+/// Sliding window W: a token at position i sees the rows of positions j with i − W &lt; j ≤ i; null for all up to i.
+/// </param>
+public sealed record LayerConfig(RopeConfig? Rope, int? Window = null);
+
+/// <summary>Where a block (attention or MLP) normalises.</summary>
+public enum NormPlacement
+{
+    /// <summary>Before each block: <c>input_layernorm</c>, <c>post_attention_layernorm</c>.</summary>
+    Before,
+
+    /// <summary>After each block, before its sum: <c>post_attention_layernorm</c>, <c>post_feedforward_layernorm</c>.</summary>
+    After,
+
+    /// <summary>
+    /// Both: <c>input_layernorm</c>, <c>post_attention_layernorm</c>, <c>pre_feedforward_layernorm</c>,
+    /// <c>post_feedforward_layernorm</c>.
+    /// </summary>
+    Both,
+}
+
+/// <summary>How queries and keys are normalised, by <c>q_norm</c> and <c>k_norm</c>, before RoPE.</summary>
+public enum QueryKeyNorm
+{
+    /// <summary>Not at all.</summary>
+    None,
+
+    /// <summary>Each head by itself, with one weight <c>[head_dim]</c>.</summary>
+    PerHead,
+
+    /// <summary>All heads of the projection together, with a weight <c>[heads · head_dim]</c>.</summary>
+    WholeProjection,
+}
+
+/// <summary>Activation of the MLP's gate.</summary>
+public enum Activation
+{
+    /// <summary><c>x / (1 + exp(−x))</c>.</summary>
+    Silu,
+
+    /// <summary><c>x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³)))</c>.</summary>
+    GeluTanh,
+}
+
+/// <summary>Which channels of a head RoPE pairs, as the rows of the stored projections stand.</summary>
+public enum RopePairing
+{
+    /// <summary>(f, F + f), as Hugging Face stores them. Cached keys always stand so.</summary>
+    HalfSplit,
+
+    /// <summary>(2f, 2f + 1), as llama2.c and GGUF files of architecture <c>llama</c> store them.</summary>
+    Interleaved,
 }

@@ -1,12 +1,13 @@
 using System.Collections.Immutable;
 using KvIL.Inference.Files;
+using KvIL.Ops;
 using KvIL.Plans;
 using KvIL.Sharing;
 using KvIL.Tensors;
 
 namespace KvIL.Inference.Models;
 
-/// <summary>The Llama architecture as plans: pre-norm blocks, grouped-query attention with RoPE, SwiGLU, optional biases.</summary>
+/// <summary>A decoder as plans: grouped-query attention with RoPE, a gated MLP, RMSNorm; what a family changes is in its <see cref="ModelConfig"/>.</summary>
 /// <remarks>
 /// Llama 2 (Touvron et al. 2023, arXiv:2307.09288), as Hugging Face's LlamaForCausalLM computes it:
 /// <code>
@@ -16,15 +17,14 @@ namespace KvIL.Inference.Models;
 ///             x = x + W_down (silu(W_gate h') · W_up h') ,  h' = RmsNorm(x)
 /// logits = W_out RmsNorm(x)                                            W_out = the embedding where they are tied
 /// </code>
-/// Every layer finds its keys and values through a <see cref="SharingMap"/>.
+/// Other families (<see cref="Architectures"/>) move the norms, norm queries and keys, scale or cap, or give a layer a window. Every
+/// layer finds its keys and values through a <see cref="SharingMap"/>.
 /// </remarks>
 public sealed class Transformer
 {
-    private const string EmbeddingName = "model.embed_tokens.weight";
-    private const string OutputName = "lm_head.weight";
-
-    private readonly Dictionary<string, TensorSpec> _weights = [];
-    private readonly ImmutableArray<double> _frequencies;
+    private readonly TransformerWeights _weights;
+    private readonly ImmutableArray<int> _ropeOfLayer;
+    private readonly float _epsilon;
 
     /// <summary>The transformer of a checkpoint.</summary>
     /// <param name="checkpoint">Says shapes and stored types.</param>
@@ -32,9 +32,14 @@ public sealed class Transformer
     /// <exception cref="ModelFileException">A weight is missing or has another shape.</exception>
     /// <exception cref="ArgumentException">The map has another number of layers, or is cyclic.</exception>
     public Transformer(Checkpoint checkpoint, SharingMap? map = null)
+        : this(checkpoint, checkpoint?.Config!, map)
+    {
+    }
+
+    internal Transformer(Checkpoint checkpoint, ModelConfig config, SharingMap? map)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
-        Config = checkpoint.Config;
+        Config = config;
         Map = map ?? SharingMap.Identity(Config.NumLayers);
         if (Map.NumLayers != Config.NumLayers)
         {
@@ -46,8 +51,11 @@ public sealed class Transformer
             throw new ArgumentException("expected a map in which no layer reads a store of a layer above it.", nameof(map));
         }
 
-        _frequencies = [.. Enumerable.Range(0, Config.HeadDim / 2).Select(f => Math.Pow(Config.RopeTheta, -2.0 * f / Config.HeadDim))];
-        DeclareWeights(checkpoint);
+        _epsilon = (float)Config.RmsNormEps;
+        RopeConfig?[] ropes = [.. Config.Layers.Select(RotationOf)];
+        Ropes = [.. ropes.OfType<RopeConfig>().Distinct()];
+        _ropeOfLayer = [.. ropes.Select(rope => rope is null ? -1 : Ropes.IndexOf(rope))];
+        _weights = new(checkpoint, config, Map);
     }
 
     /// <summary>The model's shape.</summary>
@@ -57,26 +65,43 @@ public sealed class Transformer
     public SharingMap Map { get; }
 
     /// <summary>Specs of all weights that the plans name.</summary>
-    public IReadOnlyDictionary<string, TensorSpec> Weights => _weights;
+    public IReadOnlyDictionary<string, TensorSpec> Weights => _weights.Specs;
 
-    /// <summary>Factor of the attention logits.</summary>
-    public float AttentionScale => (float)(1 / Math.Sqrt(Config.HeadDim));
+    /// <summary>Where each of these weights lies in its file; parts of a fused tensor lie inside it.</summary>
+    public IReadOnlyDictionary<string, FileTensor> Tensors => _weights.Tensors;
+
+    /// <summary>The different rotations of the layers, at most a few.</summary>
+    public ImmutableArray<RopeConfig> Ropes { get; }
 
     /// <summary>Name of a layer's output projection W^O.</summary>
-    public static string OutputProjection(int layer) => $"model.layers.{layer}.self_attn.o_proj.weight";
+    public static string OutputProjection(int layer) => $"{Names.Layer(layer)}self_attn.o_proj.weight";
+
+    /// <summary>How a layer's attention logits are made and which rows it sees.</summary>
+    public AttentionRule Rule(int layer) =>
+        new((float)Config.AttentionScale, Config.Layers[layer].Window, (float?)Config.AttentionSoftCap);
 
     /// <summary><c>x = Embed(tokens)</c>, <c>[n, hidden]</c>.</summary>
     public Slot Embed(PlanBuilder b, Slot tokens)
     {
         ArgumentNullException.ThrowIfNull(b);
-        return b.Embed(Weight(b, EmbeddingName), tokens);
+        return Scaled(b, b.Embed(Weight(b, Names.Embedding), tokens), Config.EmbeddingScale);
     }
 
-    /// <summary>The rotations of the tokens' positions, which all layers share.</summary>
-    public Slot Rotation(PlanBuilder b, Slot positions)
+    /// <summary>The rotations of the tokens' positions, one slot for each of <see cref="Ropes"/>; those that depend on the length are inputs.</summary>
+    public Slot[] Rotations(PlanBuilder b, Slot positions)
     {
         ArgumentNullException.ThrowIfNull(b);
-        return b.Rotation(positions, _frequencies);
+        ArgumentNullException.ThrowIfNull(positions);
+        return [.. Ropes.Select((rope, i) => rope.DependsOnLength
+            ? RotationInput(b, i, positions.Tensor.Shape[0])
+            : b.Rotation(positions, rope.Frequencies(), rope.AttentionFactor))];
+    }
+
+    /// <summary>An input for the rotations of rope <paramref name="i"/>, F32 <c>[n, rotary dim]</c>.</summary>
+    public Slot RotationInput(PlanBuilder b, int i, Dim n)
+    {
+        ArgumentNullException.ThrowIfNull(b);
+        return b.Input($"rotation.{i}", new TensorSpec(DType.F32, n, Ropes[i].RotaryDim));
     }
 
     /// <summary>One layer; replaces the state's store by its next version where the layer owns it, and its window likewise.</summary>
@@ -89,15 +114,37 @@ public sealed class Transformer
     {
         ArgumentNullException.ThrowIfNull(b);
         ArgumentNullException.ThrowIfNull(state);
-        string prefix = $"model.layers.{layer}.";
-        float epsilon = (float)Config.RmsNormEps;
-        Slot h = b.RmsNorm(x, Weight(b, prefix + "input_layernorm.weight"), epsilon);
-        Slot q = b.Rope(Linear(b, h, prefix + "self_attn.q_proj"), state.Rotation, Config.HeadDim);
+        (BlockNorms attention, BlockNorms mlp) = Names.Norms(Config.NormPlacement);
+        x = Block(b, layer, x, attention, h => Attention(b, layer, h, state));
+        return Block(b, layer, x, mlp, h => Mlp(b, layer, h));
+    }
+
+    /// <summary>Logits <c>[m, vocabulary]</c> of the chosen rows.</summary>
+    public Slot Logits(PlanBuilder b, Slot x, Slot rows)
+    {
+        ArgumentNullException.ThrowIfNull(b);
+        Slot h = Norm(b, b.GatherRows(x, rows), Names.FinalNorm);
+        Slot logits = b.Linear(h, Weight(b, Config.TieWordEmbeddings ? Names.Embedding : Names.Output));
+        logits = Scaled(b, logits, 1 / Config.LogitsDivisor);
+        return Config.LogitsSoftCap is double cap ? b.SoftCap(logits, (float)cap) : logits;
+    }
+
+    // x + m · norm(f(norm(x))), with the norms that there are.
+    private Slot Block(PlanBuilder b, int layer, Slot x, BlockNorms norms, Func<Slot, Slot> f)
+    {
+        Slot Normed(Slot y, string? name) => name is null ? y : Norm(b, y, $"{Names.Layer(layer)}{name}.weight");
+        Slot change = Normed(f(Normed(x, norms.Before)), norms.After);
+        return b.Add(x, Scaled(b, change, Config.ResidualMultiplier));
+    }
+
+    private Slot Attention(PlanBuilder b, int layer, Slot h, LayerState state)
+    {
+        Slot q = Turned(b, layer, Linear(b, h, layer, "self_attn.q_proj"), "self_attn.q_norm", state);
         int store = Map.Stores[layer];
         if (Map.IsOwner(layer))
         {
-            Slot k = b.Rope(Linear(b, h, prefix + "self_attn.k_proj"), state.Rotation, Config.HeadDim);
-            Slot v = Linear(b, h, prefix + "self_attn.v_proj");
+            Slot k = Turned(b, layer, Linear(b, h, layer, "self_attn.k_proj"), "self_attn.k_norm", state);
+            Slot v = Linear(b, h, layer, "self_attn.v_proj");
             state.Stores[store] = b.Append(state.Stores[store], k, v, state.Positions, state.Sequences);
         }
 
@@ -106,85 +153,47 @@ public sealed class Transformer
             state.Windows[layer] = b.RememberQueries(state.Windows[layer], q, state.Positions, state.Sequences);
         }
 
-        Slot a = b.Attend(q, state.Stores[store], state.Positions, state.Sequences, AttentionScale);
-        x = b.Add(x, Linear(b, a, prefix + "self_attn.o_proj"));
-        h = b.RmsNorm(x, Weight(b, prefix + "post_attention_layernorm.weight"), epsilon);
-        Slot gated = b.SwiGlu(Linear(b, h, prefix + "mlp.gate_proj"), Linear(b, h, prefix + "mlp.up_proj"));
-        return b.Add(x, Linear(b, gated, prefix + "mlp.down_proj"));
+        Slot a = b.Attend(q, state.Stores[store], state.Positions, state.Sequences, Rule(layer));
+        return Linear(b, a, layer, "self_attn.o_proj");
     }
 
-    /// <summary>Logits <c>[m, vocabulary]</c> of the chosen rows.</summary>
-    public Slot Logits(PlanBuilder b, Slot x, Slot rows)
+    private Slot Mlp(PlanBuilder b, int layer, Slot h)
     {
-        ArgumentNullException.ThrowIfNull(b);
-        Slot h = b.RmsNorm(b.GatherRows(x, rows), Weight(b, "model.norm.weight"), (float)Config.RmsNormEps);
-        return b.Linear(h, Weight(b, Config.TieWordEmbeddings ? EmbeddingName : OutputName));
+        (Slot gate, Slot up) = (Linear(b, h, layer, "mlp.gate_proj"), Linear(b, h, layer, "mlp.up_proj"));
+        return Linear(b, Config.Activation == Activation.Silu ? b.SwiGlu(gate, up) : b.GeGlu(gate, up), layer, "mlp.down_proj");
     }
 
-    private Slot Weight(PlanBuilder b, string name) => b.Input(name, _weights[name]);
-
-    private Slot Linear(PlanBuilder b, Slot x, string name) =>
-        b.Linear(x, Weight(b, name + ".weight"), _weights.ContainsKey(name + ".bias") ? Weight(b, name + ".bias") : null);
-
-    private void DeclareWeights(Checkpoint checkpoint)
+    // Queries or keys: normalised, then rotated.
+    private Slot Turned(PlanBuilder b, int layer, Slot x, string norm, LayerState state)
     {
-        int hidden = Config.HiddenSize;
-        int queries = Config.NumQueryHeads * Config.HeadDim;
-        int keys = Config.NumKvHeads * Config.HeadDim;
-        Declare(checkpoint, EmbeddingName, Config.VocabSize, hidden);
-        if (!Config.TieWordEmbeddings)
-        {
-            Declare(checkpoint, OutputName, Config.VocabSize, hidden);
-        }
-
-        Declare(checkpoint, "model.norm.weight", hidden);
-        for (int layer = 0; layer < Config.NumLayers; layer++)
-        {
-            string prefix = $"model.layers.{layer}.";
-            Declare(checkpoint, prefix + "input_layernorm.weight", hidden);
-            Declare(checkpoint, prefix + "post_attention_layernorm.weight", hidden);
-            DeclareLinear(checkpoint, prefix + "self_attn.q_proj", queries, hidden, Config.AttentionBias);
-            if (Map.IsOwner(layer))
-            {
-                DeclareLinear(checkpoint, prefix + "self_attn.k_proj", keys, hidden, Config.AttentionBias);
-                DeclareLinear(checkpoint, prefix + "self_attn.v_proj", keys, hidden, Config.AttentionBias);
-            }
-
-            DeclareLinear(checkpoint, prefix + "self_attn.o_proj", hidden, queries, Config.AttentionBias);
-            DeclareLinear(checkpoint, prefix + "mlp.gate_proj", Config.IntermediateSize, hidden, Config.MlpBias);
-            DeclareLinear(checkpoint, prefix + "mlp.up_proj", Config.IntermediateSize, hidden, Config.MlpBias);
-            DeclareLinear(checkpoint, prefix + "mlp.down_proj", hidden, Config.IntermediateSize, Config.MlpBias);
-        }
+        x = Config.QueryKeyNorm == QueryKeyNorm.None ? x : Norm(b, x, $"{Names.Layer(layer)}{norm}.weight");
+        return _ropeOfLayer[layer] < 0
+            ? x
+            : b.Rope(x, state.Rotations[_ropeOfLayer[layer]], Config.HeadDim, Config.RopePairing == RopePairing.Interleaved);
     }
 
-    private void DeclareLinear(Checkpoint checkpoint, string name, int outputs, int inputs, bool bias)
-    {
-        Declare(checkpoint, name + ".weight", outputs, inputs);
-        if (bias)
-        {
-            Declare(checkpoint, name + ".bias", outputs);
-        }
-    }
+    // Rows that stand interleaved are put in order by a rotation, if only by the angle 0.
+    private RopeConfig? RotationOf(LayerConfig layer) => layer.Rope is null && Config.RopePairing == RopePairing.Interleaved
+        ? new(1, Config.HeadDim, new LinearScaling(double.PositiveInfinity))
+        : layer.Rope;
 
-    private void Declare(Checkpoint checkpoint, string name, params ReadOnlySpan<int> shape)
-    {
-        FileTensor tensor = checkpoint.Require(name, [.. shape.ToArray().Select(extent => (long)extent)]);
-        if (tensor.Type == DType.I32)
-        {
-            throw new ModelFileException(
-                $"{tensor.Path}: tensor {name} at byte offset {tensor.FileOffset}: weights are F32, F16 or BF16, got {tensor.StoredType}; "
-                + "convert the checkpoint to one of them.");
-        }
+    private Slot Norm(PlanBuilder b, Slot x, string name) => b.RmsNorm(x, Weight(b, name), _epsilon, (float)Config.NormWeightOffset);
 
-        Dim[] dims = [.. shape.ToArray().Select(extent => (Dim)extent)];
-        _weights[name] = new(tensor.Type!.Value, dims);
+    private static Slot Scaled(PlanBuilder b, Slot x, double factor) => factor == 1 ? x : b.Scale(x, (float)factor);
+
+    private Slot Weight(PlanBuilder b, string name) => b.Input(name, Weights[name]);
+
+    private Slot Linear(PlanBuilder b, Slot x, int layer, string name)
+    {
+        string full = Names.Layer(layer) + name;
+        return b.Linear(x, Weight(b, full + ".weight"), Weights.ContainsKey(full + ".bias") ? Weight(b, full + ".bias") : null);
     }
 }
 
 /// <summary>What the layers of one pass share: indices of its tokens, and the current version of every cache.</summary>
 /// <param name="Positions">I32 <c>[n]</c>.</param>
 /// <param name="Sequences">I32 <c>[n]</c>.</param>
-/// <param name="Rotation">F32 <c>[n, head_dim]</c>.</param>
+/// <param name="Rotations">F32 <c>[n, rotary dim]</c>, by rope; a layer's own must be there.</param>
 /// <param name="Stores">By store id.</param>
 /// <param name="Windows">By layer; empty when no query is remembered.</param>
-public sealed record LayerState(Slot Positions, Slot Sequences, Slot Rotation, Slot[] Stores, Slot[] Windows);
+public sealed record LayerState(Slot Positions, Slot Sequences, Slot[] Rotations, Slot[] Stores, Slot[] Windows);

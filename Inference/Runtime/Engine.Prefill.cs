@@ -1,5 +1,7 @@
+using System.Collections.Immutable;
 using KvIL.Backends;
 using KvIL.Eviction;
+using KvIL.Inference.Files;
 using KvIL.Sharing;
 using KvIL.Tensors;
 
@@ -60,7 +62,7 @@ public sealed partial class Engine
         {
             int n = Math.Min(Options.Chunk, ids.Length - first);
             int[] wanted = first + n == ids.Length ? [n - 1] : [];
-            Forward(cache, sequences.AsSpan(0, n), ids.Slice(first, n), wanted);
+            Forward(cache, sequences.AsSpan(0, n), ids.Slice(first, n), wanted, tokens);
             progress?.Invoke((double)(first + n) / ids.Length);
         }
 
@@ -72,7 +74,7 @@ public sealed partial class Engine
     internal (long Scratch, long Prompt) LayerwiseBytes(int tokens)
     {
         _layerwise ??= new(this);
-        long elements = (2L * Model.Config.HiddenSize) + Model.Config.HeadDim;
+        long elements = (2L * Model.Config.HiddenSize) + Model.Transformer.Ropes.Sum(rope => (long)rope.RotaryDim);
         return (_layerwise.ScratchBytes, tokens * (DType.F32.SizeBytes(elements) + DType.I32.SizeBytes(3)));
     }
 
@@ -87,7 +89,7 @@ public sealed partial class Engine
         foreach (PromptChunk chunk in prompt.Chunks)
         {
             IBuffer tokens = prompt.Tokens.Rows(chunk.First, chunk.Count);
-            _layerwise.Embed(tokens, chunk.Positions, prompt.Input(0, chunk), chunk.Rotation, chunk.Count);
+            _layerwise.Embed(tokens, chunk.Positions, prompt.Input(0, chunk), chunk.Rotations, chunk.Count);
         }
 
         List<EvictionCost> costs = [];
@@ -127,6 +129,7 @@ public sealed partial class Engine
         private readonly List<IBuffer> _owned = [];
         private readonly IBuffer[] _hidden;
         private readonly int _count;
+        private readonly LengthRotations _lengthRotations;
 
         public PromptBuffers(Engine engine, int sequence, int firstPosition, ReadOnlySpan<int> ids)
         {
@@ -142,15 +145,30 @@ public sealed partial class Engine
             Tokens = Allocate(new(DType.I32, _count));
             IBuffer positions = Allocate(new(DType.I32, _count));
             IBuffer sequences = Allocate(new(DType.I32, _count));
-            IBuffer rotation = Allocate(new(DType.F32, _count, engine.Model.Config.HeadDim));
+            ImmutableArray<RopeConfig> ropes = engine.Model.Transformer.Ropes;
+            _lengthRotations = new(backend, ropes, _count);
+            IBuffer[] rotations = new IBuffer[ropes.Length];
+            foreach ((int rope, IBuffer buffer) in _lengthRotations.Buffers)
+            {
+                rotations[rope] = buffer;
+            }
+
+            for (int rope = 0; rope < ropes.Length; rope++)
+            {
+                rotations[rope] ??= Allocate(new(DType.F32, _count, ropes[rope].RotaryDim));
+            }
+
             _hidden = [Allocate(new(DType.F32, _count, engine.Model.Config.HiddenSize)), Allocate(new(DType.F32, _count, engine.Model.Config.HiddenSize))];
             engine.Queue.Upload(ids, Tokens);
-            engine.Queue.Upload<int>([.. Enumerable.Range(firstPosition, _count)], positions);
+            int[] positionsOfTokens = [.. Enumerable.Range(firstPosition, _count)];
+            engine.Queue.Upload<int>(positionsOfTokens, positions);
+            _lengthRotations.Fill(0, positionsOfTokens, firstPosition + _count);
+            _lengthRotations.Upload(engine.Queue, _count);
             engine.Queue.Upload<int>([.. Enumerable.Repeat(sequence, _count)], sequences);
             for (int first = 0; first < _count; first += engine.Options.Chunk)
             {
                 int n = Math.Min(engine.Options.Chunk, _count - first);
-                Chunks.Add(new(first, n, positions.Rows(first, n), sequences.Rows(first, n), rotation.Rows(first, n)));
+                Chunks.Add(new(first, n, positions.Rows(first, n), sequences.Rows(first, n), [.. rotations.Select(rotation => rotation.Rows(first, n))]));
             }
         }
 
@@ -163,6 +181,10 @@ public sealed partial class Engine
 
         public IBuffer LastRow(int layers) => _hidden[layers % 2].Rows(_count - 1, 1);
 
-        public void Dispose() => _owned.ForEach(buffer => buffer.Dispose());
+        public void Dispose()
+        {
+            _lengthRotations.Dispose();
+            _owned.ForEach(buffer => buffer.Dispose());
+        }
     }
 }

@@ -19,7 +19,9 @@ public sealed partial class Engine : IDisposable
     private readonly IBuffer _sequenceBuffer;
     private readonly IBuffer _rowBuffer;
     private readonly IBuffer _logitBuffer;
+    private readonly LengthRotations _rotations;
     private readonly int[] _positions;
+    private readonly int[] _lengths; // by sequence, what its rotations depend on
     private readonly int[] _rows;
     private readonly float[] _logits;
 
@@ -42,9 +44,11 @@ public sealed partial class Engine : IDisposable
         _rowBuffer = backend.Allocate(new(DType.I32, Options.MaxLogitRows), MemoryKind.Activations);
         _logitBuffer = backend.Allocate(new(DType.F32, Options.MaxLogitRows, model.Config.VocabSize), MemoryKind.Activations);
         _positions = new int[Options.Chunk];
+        _lengths = new int[Options.Sequences];
         _rows = new int[Options.MaxLogitRows];
         _logits = new float[(long)Options.MaxLogitRows * model.Config.VocabSize];
-        _forward.Bind(_tokenBuffer, _positionBuffer, _sequenceBuffer, _rowBuffer, _logitBuffer);
+        _rotations = new(backend, model.Transformer.Ropes, Options.Chunk);
+        _forward.Bind(_tokenBuffer, _positionBuffer, _sequenceBuffer, _rowBuffer, _logitBuffer, _rotations);
     }
 
     /// <summary>The model.</summary>
@@ -66,7 +70,7 @@ public sealed partial class Engine : IDisposable
     internal long ForwardScratchBytes => _forward.ScratchBytes;
 
     /// <summary>Bytes of the buffers for a pass's tokens and logits.</summary>
-    internal long BufferBytes => _logitBuffer.Spec.SizeBytes + (3 * _tokenBuffer.Spec.SizeBytes) + _rowBuffer.Spec.SizeBytes;
+    internal long BufferBytes => _logitBuffer.Spec.SizeBytes + (3 * _tokenBuffer.Spec.SizeBytes) + _rowBuffer.Spec.SizeBytes + _rotations.SizeBytes;
 
     internal IQueue Queue => _queue;
 
@@ -83,11 +87,22 @@ public sealed partial class Engine : IDisposable
     /// <param name="logitRows">Indices of the tokens whose logits are wanted, ascending.</param>
     /// <exception cref="RequestException">A sequence would exceed the engine's token limit, or an id is none of the vocabulary.</exception>
     /// <exception cref="ArgumentException">The spans do not fit each other, or tokens of a sequence stand apart.</exception>
-    public void Forward(KvCache cache, ReadOnlySpan<int> sequences, ReadOnlySpan<int> ids, ReadOnlySpan<int> logitRows)
+    /// <remarks>Positions that depend on the length of a sequence take the length after this call.</remarks>
+    public void Forward(KvCache cache, ReadOnlySpan<int> sequences, ReadOnlySpan<int> ids, ReadOnlySpan<int> logitRows) =>
+        Forward(cache, sequences, ids, logitRows, promptLength: 0);
+
+    /// <summary>Runs a part of a prompt of <paramref name="promptLength"/> tokens, which is what rotations take as the length.</summary>
+    internal void Forward(KvCache cache, ReadOnlySpan<int> sequences, ReadOnlySpan<int> ids, ReadOnlySpan<int> logitRows, int promptLength)
     {
         ArgumentNullException.ThrowIfNull(cache);
         CheckForward(cache, sequences, ids, logitRows);
         MakeRoom(cache, sequences);
+        for (int first = 0; first < sequences.Length; first = EndOfRun(sequences, first))
+        {
+            int after = cache.Tokens(sequences[first]) + EndOfRun(sequences, first) - first;
+            _lengths[sequences[first]] = Math.Max(promptLength, after);
+        }
+
         int logitsDone = 0;
         for (int first = 0; first < ids.Length; first += Options.Chunk)
         {
@@ -114,6 +129,7 @@ public sealed partial class Engine : IDisposable
         _queue.Dispose();
         _forward.Dispose();
         _layerwise?.Dispose();
+        _rotations.Dispose();
         foreach (EvictionExecutable executable in _evictions.Values)
         {
             executable.Dispose();
@@ -129,7 +145,7 @@ public sealed partial class Engine : IDisposable
     {
         int context = model.Config.MaxPositions;
         int maxTokens = options.MaxTokens == 0 ? context : options.MaxTokens;
-        if (maxTokens > context)
+        if (maxTokens > context && !options.BeyondContext)
         {
             throw new RequestException(
                 $"{maxTokens} tokens are more than the model's context of {context}; shorten the prompt or ask for fewer tokens.");
@@ -201,6 +217,7 @@ public sealed partial class Engine : IDisposable
                 _positions[j] = cache.Tokens(sequence) + j - i;
             }
 
+            _rotations.Fill(i, _positions.AsSpan(i, end - i), _lengths[sequence]);
             cache.AddTokens(sequence, end - i);
             for (int store = 0; store < Model.Transformer.Map.NumStores; store++)
             {
@@ -213,6 +230,7 @@ public sealed partial class Engine : IDisposable
         _queue.Upload(ids, _tokenBuffer);
         _queue.Upload<int>(_positions.AsSpan(0, ids.Length), _positionBuffer);
         _queue.Upload(sequences, _sequenceBuffer);
+        _rotations.Upload(_queue, ids.Length);
         _queue.Upload<int>(_rows.AsSpan(0, logitRows), _rowBuffer);
         _forward.Enqueue(_queue, cache, ids.Length, logitRows);
     }

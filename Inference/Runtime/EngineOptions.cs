@@ -14,6 +14,9 @@ public sealed record EngineOptions
     /// <summary>Most tokens of a sequence, prompt and continuation; 0 takes the model's context.</summary>
     public int MaxTokens { get; init; }
 
+    /// <summary>Whether <see cref="MaxTokens"/> may be above the model's context, where texts are not what it was made for.</summary>
+    public bool BeyondContext { get; init; }
+
     /// <summary>Element type of cached keys and values: F16 or F32.</summary>
     public DType RowType { get; init; } = DType.F16;
 

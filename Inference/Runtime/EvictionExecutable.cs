@@ -34,11 +34,11 @@ internal sealed class EvictionExecutable : IDisposable
         Transformer transformer = engine.Model.Transformer;
         _readers = transformer.Map.Readers(store);
         ImmutableArray<StoreReader> readers = engine.WindowSpec is null ? []
-            : [.. _readers.Select(layer => new StoreReader(engine.WindowSpec, transformer.Weights[Transformer.OutputProjection(layer)]))];
+            : [.. _readers.Select(layer => new StoreReader(engine.WindowSpec, transformer.Weights[Transformer.OutputProjection(layer)], transformer.Rule(layer)))];
         int maxTokens = engine.Options.MaxTokens;
         _program = policy.UsesScores
-            ? EvictionProgram.ByScore(policy, engine.StoreSpec, readers, transformer.AttentionScale, maxTokens, maxTokens, measure)
-            : EvictionProgram.ByRecency(engine.StoreSpec, readers, transformer.AttentionScale, maxTokens, maxTokens, measure);
+            ? EvictionProgram.ByScore(policy, engine.StoreSpec, readers, maxTokens, maxTokens, measure)
+            : EvictionProgram.ByRecency(engine.StoreSpec, readers, maxTokens, maxTokens, measure);
         _executable = engine.Model.Backend.Compile(_program.Plan);
         _bindings = new(_program.Plan);
         _losses = [.. _program.Losses.Select(loss => engine.Model.Backend.Allocate(loss.Tensor, MemoryKind.Activations))];

@@ -34,7 +34,7 @@ internal sealed class ForwardPass : IDisposable
         _windows = engine.WindowSpec is TensorSpec spec
             ? [.. Enumerable.Range(0, transformer.Config.NumLayers).Select(l => b.Input($"queries.{l}", spec))]
             : [];
-        LayerState state = new(_positions, _sequences, transformer.Rotation(b, _positions), [.. _stores], [.. _windows]);
+        LayerState state = new(_positions, _sequences, transformer.Rotations(b, _positions), [.. _stores], [.. _windows]);
         Slot x = transformer.Embed(b, _tokens);
         for (int layer = 0; layer < transformer.Config.NumLayers; layer++)
         {
@@ -51,8 +51,13 @@ internal sealed class ForwardPass : IDisposable
 
     public long ScratchBytes => _executable.ScratchBytes;
 
-    public void Bind(IBuffer tokens, IBuffer positions, IBuffer sequences, IBuffer rows, IBuffer logits)
+    public void Bind(IBuffer tokens, IBuffer positions, IBuffer sequences, IBuffer rows, IBuffer logits, LengthRotations rotations)
     {
+        foreach ((int rope, IBuffer buffer) in rotations.Buffers)
+        {
+            _bindings[Plan.Inputs.Single(input => input.Name == $"rotation.{rope}")] = buffer;
+        }
+
         _bindings[_tokens] = tokens;
         _bindings[_positions] = positions;
         _bindings[_sequences] = sequences;

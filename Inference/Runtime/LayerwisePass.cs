@@ -1,4 +1,5 @@
 using KvIL.Backends;
+using KvIL.Inference.Files;
 using KvIL.Inference.Models;
 using KvIL.Plans;
 using KvIL.Tensors;
@@ -26,7 +27,13 @@ internal sealed class LayerwisePass : IDisposable
             Symbol n = b.Symbol("n", engine.Options.Chunk);
             Slot positions = b.Input("positions", new TensorSpec(DType.I32, n));
             b.Output(transformer.Embed(b, b.Input("tokens", new TensorSpec(DType.I32, n))));
-            b.Output(transformer.Rotation(b, positions));
+            foreach ((Slot rotation, RopeConfig rope) in transformer.Rotations(b, positions).Zip(transformer.Ropes))
+            {
+                if (!rope.DependsOnLength)
+                {
+                    b.Output(rotation);
+                }
+            }
         });
         _layers = [.. Enumerable.Range(0, engine.Model.Config.NumLayers).Select(layer => new Stage(engine, $"layer {layer}", b => BuildLayer(b, layer)))];
         _head = new(engine, "head", b =>
@@ -40,12 +47,24 @@ internal sealed class LayerwisePass : IDisposable
     /// <summary>Bytes of scratch of the largest stage.</summary>
     public long ScratchBytes => Math.Max(Math.Max(_embed.ScratchBytes, _head.ScratchBytes), _layers.Max(layer => layer.ScratchBytes));
 
-    public void Embed(IBuffer tokens, IBuffer positions, IBuffer x, IBuffer rotation, int n)
+    public void Embed(IBuffer tokens, IBuffer positions, IBuffer x, IReadOnlyList<IBuffer> rotations, int n)
     {
         _embed.Bind("tokens", tokens);
         _embed.Bind("positions", positions);
         _embed.BindOutput(0, x);
-        _embed.BindOutput(1, rotation);
+        int output = 1;
+        for (int rope = 0; rope < rotations.Count; rope++)
+        {
+            if (_engine.Model.Transformer.Ropes[rope].DependsOnLength)
+            {
+                _embed.Bind($"rotation.{rope}", rotations[rope]);
+            }
+            else
+            {
+                _embed.BindOutput(output++, rotations[rope]);
+            }
+        }
+
         _embed.Enqueue(n);
     }
 
@@ -55,7 +74,11 @@ internal sealed class LayerwisePass : IDisposable
         stage.Bind("x", x);
         stage.Bind("positions", chunk.Positions);
         stage.Bind("sequences", chunk.Sequences);
-        stage.Bind("rotation", chunk.Rotation);
+        for (int rope = 0; rope < chunk.Rotations.Count; rope++)
+        {
+            stage.Bind($"rotation.{rope}", chunk.Rotations[rope]);
+        }
+
         stage.Bind("store", cache.Store(_engine.Model.Transformer.Map.Stores[layer]));
         if (cache.Windows.Length > 0)
         {
@@ -101,7 +124,7 @@ internal sealed class LayerwisePass : IDisposable
         LayerState state = new(
             b.Input("positions", new TensorSpec(DType.I32, n)),
             b.Input("sequences", new TensorSpec(DType.I32, n)),
-            b.Input("rotation", new TensorSpec(DType.F32, n, transformer.Config.HeadDim)),
+            [.. Enumerable.Range(0, transformer.Ropes.Length).Select(rope => transformer.RotationInput(b, rope, n))],
             stores,
             windows);
         b.Output(transformer.Layer(b, layer, x, state));
@@ -145,5 +168,5 @@ internal sealed class LayerwisePass : IDisposable
 /// <param name="Count">How many.</param>
 /// <param name="Positions">Their positions.</param>
 /// <param name="Sequences">Their sequence, once each.</param>
-/// <param name="Rotation">Their rotations.</param>
-internal sealed record PromptChunk(int First, int Count, IBuffer Positions, IBuffer Sequences, IBuffer Rotation);
+/// <param name="Rotations">Their rotations, by rope.</param>
+internal sealed record PromptChunk(int First, int Count, IBuffer Positions, IBuffer Sequences, IReadOnlyList<IBuffer> Rotations);

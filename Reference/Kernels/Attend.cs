@@ -6,7 +6,7 @@ using KvIL.Tensors;
 
 namespace KvIL.Reference.Kernels;
 
-/// <summary><c>y = Σ_j softmax_j(scale · q·k_j) v_j</c> over the visible rows of the token's sequence, G query heads to a KV head.</summary>
+/// <summary><c>y = Σ_j softmax_j(s_j) v_j</c> over the visible rows of the token's sequence, G query heads to a KV head.</summary>
 /// <remarks>
 /// Flash attention (Dao et al. 2022, arXiv:2205.14135, algorithm 1): rows come in blocks of 64; a running maximum m, the sum ℓ of
 /// exp(s − m) and the output accumulate, and are rescaled by exp(m_old − m_new) when a block raises m. Nothing of the
@@ -35,7 +35,7 @@ internal sealed unsafe class AttendStep(AttendOp op) : Step
         int* sequences = f.I32(op.Sequences);
         int count = SplitTokens(sequences, n, blocks);
         byte* scratch = f.Scratch + DType.I32.SizeBytes((_maxTokens + 1 + 15) / 16 * 16);
-        TokenBlocks job = new(f.Store(op.Store), f.F32(op.Q), f.I32(op.Positions), sequences, f.F32(op.Y), blocks, scratch, _width, op.Scale);
+        TokenBlocks job = new(f.Store(op.Store), f.F32(op.Q), f.I32(op.Positions), sequences, f.F32(op.Y), blocks, scratch, _width, op.Rule);
         f.Workers.Run(job, count * _spec.NumKvHeads);
     }
 
@@ -60,7 +60,7 @@ internal sealed unsafe class AttendStep(AttendOp op) : Step
 
     // One item: a block of tokens, one KV head.
     private readonly struct TokenBlocks(
-        HostStore store, float* q, int* positions, int* sequences, float* y, int* blocks, byte* scratch, int width, float scale) : IJob
+        HostStore store, float* q, int* positions, int* sequences, float* y, int* blocks, byte* scratch, int width, AttentionRule rule) : IJob
     {
         public void Run(int index, int worker)
         {
@@ -70,7 +70,7 @@ internal sealed unsafe class AttendStep(AttendOp op) : Step
             int tokens = blocks[(index / spec.NumKvHeads) + 1] - first;
             int group = width / spec.HeadDim / spec.NumKvHeads;
             int run = (sequences[first] * spec.NumKvHeads) + head;
-            AttendBlock block = new(store, run, scale, scratch + (worker * AttendBlock.ScratchBytes(spec.HeadDim)));
+            AttendBlock block = new(store, run, rule, scratch + (worker * AttendBlock.ScratchBytes(spec.HeadDim)));
 
             // As a rule all lanes fit one tile; a group larger than a tile takes several tiles of one token.
             for (int lane = 0; lane < tokens * group; lane += Tile.Width)
@@ -80,7 +80,9 @@ internal sealed unsafe class AttendStep(AttendOp op) : Step
                 {
                     int token = first + ((lane + l) / group);
                     long element = Element(token, head, (lane + l) % group);
-                    block.SetLane(l, q + element, y + element, store.VisibleRows(run, positions[token]));
+                    int position = positions[token];
+                    int hidden = rule.Window is int window ? store.VisibleRows(run, position - window) : 0;
+                    block.SetLane(l, q + element, y + element, hidden, store.VisibleRows(run, position));
                 }
 
                 block.Attend(lanes);

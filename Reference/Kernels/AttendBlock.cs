@@ -1,5 +1,7 @@
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using KvIL.Ops;
 using KvIL.Reference.Memory;
 using KvIL.Reference.Simd;
 using KvIL.Tensors;
@@ -24,6 +26,7 @@ internal readonly unsafe struct AttendBlock
     private readonly HostStore _store;
     private readonly int _run;
     private readonly float _scale;
+    private readonly float _cap;       // 0 for none
     private readonly int _headDim;
     private readonly float* _queries;  // [head_dim, 32]
     private readonly float* _outputs;  // [head_dim, 32]; with few lanes [lanes, head_dim]
@@ -31,39 +34,43 @@ internal readonly unsafe struct AttendBlock
     private readonly float* _widened;  // [64, head_dim]
     private readonly float* _maximum;  // [32]
     private readonly float* _sum;      // [32]
-    private readonly int* _visible;    // [32]
+    private readonly int* _hidden;     // [32] rows before the first visible one
+    private readonly int* _visible;    // [32] rows up to the last visible one
     private readonly nint* _query;     // [32] addresses of the lanes' queries
     private readonly nint* _output;    // [32] addresses of the lanes' outputs
 
-    public AttendBlock(HostStore store, int run, float scale, byte* scratch)
+    public AttendBlock(HostStore store, int run, AttentionRule rule, byte* scratch)
     {
-        (_store, _run, _scale, _headDim) = (store, run, scale, store.StoreSpec.HeadDim);
+        (_store, _run, _headDim) = (store, run, store.StoreSpec.HeadDim);
+        (_scale, _cap) = (rule.Scale, rule.SoftCap ?? 0);
         _queries = (float*)scratch;
         _outputs = _queries + (_headDim * Tile.Width);
         _logits = _outputs + (_headDim * Tile.Width);
         _widened = _logits + (RowsPerBlock * Tile.Width);
         _maximum = _widened + (RowsPerBlock * _headDim);
         _sum = _maximum + Tile.Width;
-        _visible = (int*)(_sum + Tile.Width);
+        _hidden = (int*)(_sum + Tile.Width);
+        _visible = _hidden + Tile.Width;
         _query = (nint*)(_visible + Tile.Width);
         _output = _query + Tile.Width;
     }
 
     /// <summary>Scratch bytes of one worker.</summary>
     public static long ScratchBytes(int headDim) => DType.F32.SizeBytes(
-        (2L * headDim * Tile.Width) + (RowsPerBlock * (long)(Tile.Width + headDim)) + (3 * Tile.Width))
+        (2L * headDim * Tile.Width) + (RowsPerBlock * (long)(Tile.Width + headDim)) + (4 * Tile.Width))
         + (2L * Tile.Width * sizeof(long));
 
-    /// <summary>Gives lane <paramref name="lane"/> a query, a place for its output, and the first rows that it sees.</summary>
-    public void SetLane(int lane, float* query, float* output, int visibleRows) =>
-        (_query[lane], _output[lane], _visible[lane]) = ((nint)query, (nint)output, visibleRows);
+    /// <summary>Gives lane <paramref name="lane"/> a query, a place for its output, and the rows that it sees: from <paramref name="hidden"/> up to, without, <paramref name="visible"/>.</summary>
+    public void SetLane(int lane, float* query, float* output, int hidden, int visible) =>
+        (_query[lane], _output[lane], _hidden[lane], _visible[lane]) = ((nint)query, (nint)output, hidden, visible);
 
     /// <summary>Computes the outputs of the first <paramref name="lanes"/> lanes.</summary>
     public void Attend(int lanes)
     {
         for (int lane = 0; lane < Tile.Width; lane++)
         {
-            (_maximum[lane], _sum[lane], _visible[lane]) = (MaximumFloor, 0, lane < lanes ? _visible[lane] : 0);
+            (_maximum[lane], _sum[lane]) = (MaximumFloor, 0);
+            (_hidden[lane], _visible[lane]) = lane < lanes ? (_hidden[lane], _visible[lane]) : (0, 0);
         }
 
         new Span<float>(_outputs, _headDim * Tile.Width).Clear();
@@ -96,7 +103,7 @@ internal readonly unsafe struct AttendBlock
         }
 
         int rows = TensorPrimitives.Max(new ReadOnlySpan<int>(_visible, lanes));
-        for (int first = 0; first < rows; first += RowsPerBlock)
+        for (int first = TensorPrimitives.Min(new ReadOnlySpan<int>(_hidden, lanes)); first < rows; first += RowsPerBlock)
         {
             int count = Math.Min(RowsPerBlock, rows - first);
             float* keys = Widen(_store.Key(_store.Start[_run] + first), count);
@@ -127,21 +134,20 @@ internal readonly unsafe struct AttendBlock
         }
     }
 
-    // logits[j, ℓ] := exp(scale · logits[j, ℓ] − m[ℓ]); rows beyond a lane's last visible one give 0.
+    // logits[j, ℓ] := exp(cap(scale · logits[j, ℓ]) − m[ℓ]); rows that a lane does not see give 0.
     private void SoftmaxTile(int first, int count)
     {
         for (int lane = 0; lane < Tile.Width; lane += Lanes.Count)
         {
+            Vector256<int> hidden = Vector256.Load(_hidden + lane);
             Vector256<int> visible = Vector256.Load(_visible + lane);
             Vector256<float> old = Vector256.Load(_maximum + lane);
             Vector256<float> maximum = old;
             for (int j = 0; j < count; j++)
             {
                 float* logits = _logits + (j * Tile.Width) + lane;
-                Vector256<float> masked = Vector256.ConditionalSelect(
-                    Vector256.GreaterThan(visible, Vector256.Create(first + j)).AsSingle(),
-                    Vector256.Load(logits) * _scale,
-                    Vector256.Create(float.NegativeInfinity));
+                Vector256<int> row = Vector256.Create(first + j);
+                Vector256<float> masked = Masked(Vector256.Load(logits) * _scale, row, hidden, visible);
                 masked.Store(logits);
                 maximum = Vector256.Max(maximum, masked);
             }
@@ -166,10 +172,19 @@ internal readonly unsafe struct AttendBlock
         }
     }
 
+    // cap(logit) where hidden ≤ row < visible, else −∞.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Vector256<float> Masked(Vector256<float> logit, Vector256<int> row, Vector256<int> hidden, Vector256<int> visible)
+    {
+        Vector256<float> capped = _cap > 0 ? Lanes.SoftCap(logit, _cap) : logit;
+        Vector256<int> sees = Vector256.AndNot(Vector256.GreaterThan(visible, row), Vector256.GreaterThan(hidden, row));
+        return Vector256.ConditionalSelect(sees.AsSingle(), capped, Vector256.Create(float.NegativeInfinity));
+    }
+
     private void AttendFew<TElement>(int lanes) where TElement : struct, IElement
     {
         int rows = TensorPrimitives.Max(new ReadOnlySpan<int>(_visible, lanes));
-        for (int first = 0; first < rows; first += RowsPerBlock)
+        for (int first = TensorPrimitives.Min(new ReadOnlySpan<int>(_hidden, lanes)); first < rows; first += RowsPerBlock)
         {
             int count = Math.Min(RowsPerBlock, rows - first);
             for (int j = 0; j < count; j++)
@@ -179,13 +194,13 @@ internal readonly unsafe struct AttendBlock
                 {
                     _logits[(lane * RowsPerBlock) + j] = first + j < _visible[lane]
                         ? Elements.Dot<TElement>((float*)_query[lane], key, _headDim) * _scale
-                        : float.NegativeInfinity;
+                        : 0;
                 }
             }
 
             for (int lane = 0; lane < lanes; lane++)
             {
-                SoftmaxLane(lane, count);
+                SoftmaxLane(lane, first, count);
             }
 
             for (int j = 0; j < count; j++)
@@ -204,14 +219,19 @@ internal readonly unsafe struct AttendBlock
         }
     }
 
-    private void SoftmaxLane(int lane, int count)
+    private void SoftmaxLane(int lane, int first, int count)
     {
         float* logits = _logits + (lane * RowsPerBlock);
-        new Span<float>(logits + count, RowsPerBlock - count).Fill(float.NegativeInfinity);
+        new Span<float>(logits + count, RowsPerBlock - count).Clear();
+        Vector256<int> hidden = Vector256.Create(_hidden[lane]);
+        Vector256<int> visible = Vector256.Create(_visible[lane]);
         Vector256<float> largest = Vector256.Create(_maximum[lane]);
         for (int j = 0; j < RowsPerBlock; j += Lanes.Count)
         {
-            largest = Vector256.Max(largest, Vector256.Load(logits + j));
+            Vector256<int> rows = Vector256.Create(first + j) + Vector256<int>.Indices;
+            Vector256<float> masked = Masked(Vector256.Load(logits + j), rows, hidden, visible);
+            masked.Store(logits + j);
+            largest = Vector256.Max(largest, masked);
         }
 
         Vector256<float> maximum = Vector256.Create(Lanes.Max(largest));

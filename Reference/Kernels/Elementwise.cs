@@ -64,6 +64,74 @@ internal sealed unsafe class SwiGluStep(SwiGluOp op) : Step
     }
 }
 
+/// <summary><c>y = gelu(gate) · up</c>.</summary>
+internal sealed unsafe class GeGluStep(GeGluOp op) : Step
+{
+    public override void Run(Frame f)
+    {
+        long count = f.Elements(op.Y);
+        Blocks.Run(f, new Gate(f.F32(op.Gate), f.F32(op.Up), f.F32(op.Y), count), count);
+    }
+
+    private readonly struct Gate(float* gate, float* up, float* y, long elements) : IJob
+    {
+        public void Run(int index, int worker)
+        {
+            long first = (long)index * Blocks.Size;
+            long end = first + Blocks.Count(elements, index);
+            for (long i = first; i < end; i += Lanes.Count)
+            {
+                int count = (int)Math.Min(Lanes.Count, end - i);
+                Lanes.StorePart(Lanes.GeluTanh(Lanes.LoadPart(gate + i, count)) * Lanes.LoadPart(up + i, count), y + i, count);
+            }
+        }
+    }
+}
+
+/// <summary><c>y = factor · x</c>.</summary>
+internal sealed unsafe class ScaleStep(ScaleOp op) : Step
+{
+    public override void Run(Frame f)
+    {
+        long count = f.Elements(op.Y);
+        Blocks.Run(f, new Product(f.F32(op.X), f.F32(op.Y), count, op.Factor), count);
+    }
+
+    private readonly struct Product(float* x, float* y, long elements, float factor) : IJob
+    {
+        public void Run(int index, int worker)
+        {
+            long first = (long)index * Blocks.Size;
+            int count = Blocks.Count(elements, index);
+            TensorPrimitives.Multiply(new ReadOnlySpan<float>(x + first, count), factor, new Span<float>(y + first, count));
+        }
+    }
+}
+
+/// <summary><c>y = c · tanh(x / c)</c>.</summary>
+internal sealed unsafe class SoftCapStep(SoftCapOp op) : Step
+{
+    public override void Run(Frame f)
+    {
+        long count = f.Elements(op.Y);
+        Blocks.Run(f, new Cap(f.F32(op.X), f.F32(op.Y), count, op.Cap), count);
+    }
+
+    private readonly struct Cap(float* x, float* y, long elements, float cap) : IJob
+    {
+        public void Run(int index, int worker)
+        {
+            long first = (long)index * Blocks.Size;
+            long end = first + Blocks.Count(elements, index);
+            for (long i = first; i < end; i += Lanes.Count)
+            {
+                int count = (int)Math.Min(Lanes.Count, end - i);
+                Lanes.StorePart(Lanes.SoftCap(Lanes.LoadPart(x + i, count), cap), y + i, count);
+            }
+        }
+    }
+}
+
 /// <summary><c>y = max(a, b)</c>, NaN as −∞.</summary>
 internal sealed unsafe class MaximumStep(MaximumOp op) : Step
 {

@@ -24,7 +24,7 @@ internal sealed unsafe class EmbedStep(EmbedOp op) : Step
                 throw new ArgumentException($"Token {tokens[i]} is outside the vocabulary of {_vocabulary}.");
             }
 
-            Elements.Widen(type, table + type.SizeBytes((long)tokens[i] * _width), y + ((long)i * _width), _width);
+            WeightRows.Widen(type, table + type.SizeBytes((long)tokens[i] * _width), y + ((long)i * _width), _width);
         }
     }
 }

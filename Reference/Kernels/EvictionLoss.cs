@@ -39,7 +39,8 @@ internal sealed unsafe class EvictionLossStep(EvictionLossOp op) : Step
             + ((((long)sequence * _window) + ((f.Value(op.Tokens) - 1) % _window)) * _queryHeads * _spec.HeadDim);
         Heads job = new(
             f.Store(op.Store), query, f.I32(op.Counts), f.I32(op.Rows), f.Raw(op.OutputProjection), op.OutputProjection.Tensor.Type,
-            heads, DoublesPerHead, weightRow + ((long)_queryHeads * _spec.HeadDim), FloatsPerWorker, _queryHeads, _width, sequence, op.Scale);
+            heads, DoublesPerHead, weightRow + ((long)_queryHeads * _spec.HeadDim), FloatsPerWorker, _queryHeads, _width, sequence,
+            f.Value(op.Tokens) - 1, op.Rule);
         f.Workers.Run(job, _queryHeads);
 
         float* y = f.F32(op.Y);
@@ -81,7 +82,7 @@ internal sealed unsafe class EvictionLossStep(EvictionLossOp op) : Step
     // One item: a query head.
     private readonly struct Heads(
         HostStore store, float* query, int* counts, int* kept, byte* projection, DType type, double* heads, long doublesPerHead,
-        float* scratch, long floatsPerWorker, int queryHeads, int width, int sequence, float scale) : IJob
+        float* scratch, long floatsPerWorker, int queryHeads, int width, int sequence, int position, AttentionRule rule) : IJob
     {
         public void Run(int index, int worker)
         {
@@ -130,8 +131,11 @@ internal sealed unsafe class EvictionLossStep(EvictionLossOp op) : Step
         private double[] Attention(int run, int rows, float* q)
         {
             double[] a = new double[rows];
+            int hidden = rule.Window is int window ? store.VisibleRows(run, position - window) : 0;
             bool half = store.StoreSpec.RowType == DType.F16;
-            for (int j = 0; j < rows; j++)
+            if (hidden == rows) return a; // no row is seen
+            new Span<double>(a, 0, hidden).Fill(double.NegativeInfinity);
+            for (int j = hidden; j < rows; j++)
             {
                 byte* key = store.Key(store.Start[run] + j);
                 for (int c = 0; c < store.StoreSpec.HeadDim; c++)
@@ -139,7 +143,8 @@ internal sealed unsafe class EvictionLossStep(EvictionLossOp op) : Step
                     a[j] += (double)q[c] * (half ? F16Element.Load(key, c) : F32Element.Load(key, c));
                 }
 
-                a[j] *= scale;
+                a[j] *= rule.Scale;
+                a[j] = rule.SoftCap is float cap ? cap * Math.Tanh(a[j] / cap) : a[j];
             }
 
             double maximum = a.Max();

@@ -9,6 +9,7 @@ namespace KvIL.Reference.Kernels;
 /// <remarks>
 /// A few rows (decode): one dot product for each weight row and x row, bound by the bandwidth at which weights are read.
 /// Many rows (prefill): x is packed into panels of 32 rows, and tiles of 8 weight rows run over all panels (<see cref="Tile"/>), bound by multiply-adds.
+/// F16 weights meet a scaled x in the one case (<see cref="HalfRows"/>). Quantised weights are dequantised in registers for the one, once per call to float32 for the other.
 /// </remarks>
 internal sealed unsafe class LinearStep(LinearOp op) : Step
 {
@@ -28,7 +29,8 @@ internal sealed unsafe class LinearStep(LinearOp op) : Step
     public override long ScratchBytes(int workers)
     {
         long bias = DType.F32.SizeBytes(_out);
-        long panels = _maxRows < TileFromRows ? 0 : DType.F32.SizeBytes((long)MaxPanels * Tile.Width * _in);
+        long panels = _maxRows >= TileFromRows ? DType.F32.SizeBytes((long)MaxPanels * Tile.Width * _in)
+            : _type == DType.F16 ? DType.F32.SizeBytes((long)_maxRows * _in) : 0;
         long widened = _maxRows < TileFromRows || _type == DType.F32 ? 0 : DType.F32.SizeBytes((long)workers * RowsPerItem * _in);
         return bias + panels + widened;
     }
@@ -44,14 +46,23 @@ internal sealed unsafe class LinearStep(LinearOp op) : Step
         }
 
         float* panels = (float*)f.Scratch + _out;
-        Problem problem = new(f.F32(op.X), f.Raw(op.Weight), bias, f.F32(op.Y), n, _in, _out, panels, panels + ((long)MaxPanels * Tile.Width * _in));
-        Elements.Dispatch(_type, new Action(f.Workers, problem));
+        Problem problem = new(
+            f.F32(op.X), f.Raw(op.Weight), _type.SizeBytes(_in), bias, f.F32(op.Y), n, _in, _out, panels, panels + ((long)MaxPanels * Tile.Width * _in));
+        if (_type == DType.F16 && n < TileFromRows && HalfRows.TryScale(problem.X, panels, (long)n * _in))
+        {
+            new Action(f.Workers, problem with { XAddress = (nint)panels }).Run<HalfRows>();
+        }
+        else
+        {
+            WeightRows.Dispatch(_type, new Action(f.Workers, problem));
+        }
     }
 
-    private readonly record struct Problem(nint XAddress, nint WeightAddress, nint BiasAddress, nint YAddress, int N, int In, int Out, nint PanelsAddress, nint WidenedAddress)
+    private readonly record struct Problem(
+        nint XAddress, nint WeightAddress, long RowBytes, nint BiasAddress, nint YAddress, int N, int In, int Out, nint PanelsAddress, nint WidenedAddress)
     {
-        public Problem(float* x, byte* weight, float* bias, float* y, int n, int width, int outputs, float* panels, float* widened)
-            : this((nint)x, (nint)weight, (nint)bias, (nint)y, n, width, outputs, (nint)panels, (nint)widened)
+        public Problem(float* x, byte* weight, long rowBytes, float* bias, float* y, int n, int width, int outputs, float* panels, float* widened)
+            : this((nint)x, (nint)weight, rowBytes, (nint)bias, (nint)y, n, width, outputs, (nint)panels, (nint)widened)
         {
         }
 
@@ -70,36 +81,36 @@ internal sealed unsafe class LinearStep(LinearOp op) : Step
         public int NumPanels => (N + Tile.Width - 1) / Tile.Width;
     }
 
-    private readonly struct Action(Workers workers, Problem p) : IElementAction
+    private readonly struct Action(Workers workers, Problem p) : IWeightAction
     {
-        public void Run<TElement>() where TElement : struct, IElement
+        public void Run<TRows>() where TRows : struct, IWeightRows
         {
             int items = (p.Out + RowsPerItem - 1) / RowsPerItem;
             if (p.N < TileFromRows)
             {
-                bool worthSharing = (long)p.Out * p.In * TElement.Bytes > 64 * 1024;
-                workers.Run(new DotRows<TElement>(p), items, worthSharing);
+                bool worthSharing = (long)p.Out * p.In > 32 * 1024;
+                workers.Run(new DotRows<TRows>(p), items, worthSharing);
             }
             else
             {
                 workers.Run(new Pack(p), p.NumPanels);
-                workers.Run(new TileRows<TElement>(p), items);
+                workers.Run(new TileRows<TRows>(p), items);
             }
         }
     }
 
     // One item: a block of weight rows, each times every row of x.
-    private readonly struct DotRows<TElement>(Problem p) : IJob where TElement : struct, IElement
+    private readonly struct DotRows<TRows>(Problem p) : IJob where TRows : struct, IWeightRows
     {
         public void Run(int index, int worker)
         {
             int end = Math.Min(p.Out, (index + 1) * RowsPerItem);
             for (int o = index * RowsPerItem; o < end; o++)
             {
-                byte* row = p.Weight + ((long)o * p.In * TElement.Bytes);
+                byte* row = p.Weight + (o * p.RowBytes);
                 for (int i = 0; i < p.N; i++)
                 {
-                    p.Y[((long)i * p.Out) + o] = Elements.Dot<TElement>(p.X + ((long)i * p.In), row, p.In) + p.Bias(o);
+                    p.Y[((long)i * p.Out) + o] = TRows.Dot(p.X + ((long)i * p.In), row, p.In) + p.Bias(o);
                 }
             }
         }
@@ -114,18 +125,18 @@ internal sealed unsafe class LinearStep(LinearOp op) : Step
     }
 
     // One item: a block of weight rows as float32, tile by tile over all panels.
-    private readonly struct TileRows<TElement>(Problem p) : IJob where TElement : struct, IElement
+    private readonly struct TileRows<TRows>(Problem p) : IJob where TRows : struct, IWeightRows
     {
         public void Run(int index, int worker)
         {
             int first = index * RowsPerItem;
             int rows = Math.Min(RowsPerItem, p.Out - first);
-            byte* stored = p.Weight + ((long)first * p.In * TElement.Bytes);
+            byte* stored = p.Weight + (first * p.RowBytes);
             float* weight = (float*)stored;
-            if (typeof(TElement) != typeof(F32Element))
+            if (!TRows.IsF32)
             {
                 weight = p.Widened + ((long)worker * RowsPerItem * p.In);
-                Elements.Widen<TElement>(stored, weight, (long)rows * p.In);
+                TRows.Widen(stored, weight, (long)rows * p.In);
             }
 
             float* c = stackalloc float[Tile.Height * Tile.Width];

@@ -6,10 +6,11 @@ using KvIL.Tensors;
 
 namespace KvIL.Reference.Kernels;
 
-/// <summary><c>y[i, :] = weight · x[i, :] / √(mean(x[i, :]²) + ε)</c>.</summary>
+/// <summary><c>y = (offset + weight) · x / √(mean(x²) + ε)</c> over each row, or over each group of the weight's width in it.</summary>
 internal sealed unsafe class RmsNormStep(RmsNormOp op) : Step
 {
-    private readonly int _width = op.Y.Tensor.Shape[1].Max;
+    private readonly int _width = op.Weight.Tensor.Shape[0].Max;
+    private readonly int _groups = op.Y.Tensor.Shape[1].Max / op.Weight.Tensor.Shape[0].Max;
 
     public override long ScratchBytes(int workers) => DType.F32.SizeBytes(_width);
 
@@ -17,7 +18,12 @@ internal sealed unsafe class RmsNormStep(RmsNormOp op) : Step
     {
         float* weight = (float*)f.Scratch;
         Elements.Widen(op.Weight.Tensor.Type, f.Raw(op.Weight), weight, _width);
-        int n = f.Value(op.Y.Tensor.Shape[0]);
+        for (int k = 0; op.WeightOffset != 0 && k < _width; k++)
+        {
+            weight[k] += op.WeightOffset;
+        }
+
+        int n = f.Value(op.Y.Tensor.Shape[0]) * _groups;
         f.Workers.Run(new Rows(f.F32(op.X), weight, f.F32(op.Y), _width, op.Epsilon), n, parallel: n > 8);
     }
 

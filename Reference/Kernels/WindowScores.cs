@@ -7,7 +7,7 @@ using KvIL.Tensors;
 
 namespace KvIL.Reference.Kernels;
 
-/// <summary><c>y[i, j] = (1/w) Σ_t softmax_j(scale · q_t·k_j)</c> over the rows that query t sees.</summary>
+/// <summary><c>y[i, j] = (1/w) Σ_t softmax_j(s_tj)</c> over the rows that query t sees.</summary>
 /// <remarks>
 /// These scores decide what is kept, so their bits are the same at every vector width and thread count. One query stands in each
 /// lane: products are chains of fused multiply-adds in ascending channel (<see cref="Tile"/>), maxima and sums run down
@@ -31,14 +31,14 @@ internal sealed unsafe class WindowScoresStep(WindowScoresOp op) : Step
         float* window = f.F32(op.Window) + ((long)f.Value(op.Sequence) * _ring * _queryHeads * _headDim);
         Heads job = new(
             f.Store(op.Store), window, f.F32(op.Y), (float*)f.Scratch, FloatsPerWorker, length, f.Value(op.Queries), _ring, _queryHeads,
-            f.Value(op.Sequence), f.Value(op.Tokens), op.Scale);
+            f.Value(op.Sequence), f.Value(op.Tokens), op.Rule);
         f.Workers.Run(job, _queryHeads);
     }
 
     // One item: a query head.
     private readonly struct Heads(
         HostStore store, float* window, float* y, float* scratch, long floatsPerWorker, int length, int w, int ring, int queryHeads,
-        int sequence, int tokens, float scale) : IJob
+        int sequence, int tokens, AttentionRule rule) : IJob
     {
         public void Run(int index, int worker)
         {
@@ -63,7 +63,7 @@ internal sealed unsafe class WindowScoresStep(WindowScoresOp op) : Step
             }
         }
 
-        // logits[j, t] = scale · q_t·k_j for queries first .. first + lanes - 1 of the window.
+        // logits[j, t] = q_t·k_j for queries first .. first + lanes - 1 of the window.
         private void Logits(int run, int rows, int queryHead, int first, int lanes, float* logits)
         {
             int d = store.StoreSpec.HeadDim;
@@ -96,18 +96,22 @@ internal sealed unsafe class WindowScoresStep(WindowScoresOp op) : Step
             }
         }
 
-        // Eight lanes: logits become exp(scale · logit − maximum), 0 where a row is later than the query; returns 1 / (w · Σ).
+        // Eight lanes: logits become exp(cap(scale · logit) − maximum), 0 where a query does not see the row; returns 1 / (w · Σ).
         private Vector256<float> Softmax(int run, int rows, int firstQuery, float* logits)
         {
             int* positions = store.Position + store.Start[run];
             Vector256<int> query = Vector256.Create(tokens - w + firstQuery) + Vector256<int>.Indices;
+            Vector256<int> before = query - Vector256.Create(rule.WindowOrAll); // the last position that is hidden again
+            float cap = rule.SoftCap ?? 0;
             Vector256<float> maximum = Vector256.Create(float.MinValue);
             for (int j = 0; j < rows; j++)
             {
                 float* logit = logits + ((long)j * Tile.Width);
+                Vector256<int> position = Vector256.Create(positions[j]);
+                Vector256<float> scaled = Vector256.Load(logit) * rule.Scale;
                 Vector256<float> masked = Vector256.ConditionalSelect(
-                    Vector256.GreaterThanOrEqual(query, Vector256.Create(positions[j])).AsSingle(),
-                    Vector256.Load(logit) * scale,
+                    (Vector256.GreaterThanOrEqual(query, position) & Vector256.GreaterThan(position, before)).AsSingle(),
+                    cap > 0 ? Lanes.SoftCap(scaled, cap) : scaled,
                     Vector256.Create(float.NegativeInfinity));
                 masked.Store(logit);
                 maximum = Vector256.Max(maximum, masked);

@@ -72,7 +72,7 @@ internal sealed unsafe class HostStore : IStore
     /// <summary>The value of a row of the pool.</summary>
     public byte* Value(long row) => _values.Pointer + (row * VectorBytes);
 
-    /// <summary>How many rows of a run stand at <paramref name="position"/> or before: positions ascend within a run.</summary>
+    /// <summary>How many rows of a run stand at <paramref name="position"/> or before: positions ascend within a run; with p − W, the first row that a window W shows at p.</summary>
     public int VisibleRows(int run, int position)
     {
         int* first = Position + Start[run];

@@ -21,6 +21,10 @@ internal static class Lanes
     private const float SmallestArgument = -87.33654f; // exp of it is the smallest normal number
     private const float LargestArgument = 88.72283f;
 
+    // 2u = x · (GeluLinear + GeluCubic · x²)
+    private const float GeluLinear = 1.5957691216f;  // 2 √(2/π)
+    private const float GeluCubic = 0.0713548163f;   // 2 √(2/π) · 0.044715
+
     /// <summary>e^x, relative error below 2 ulp; 0 below −87.33, +∞ above 88.72, NaN for NaN.</summary>
     /// <remarks>A degree-6 polynomial with the minimax coefficients of Cephes' expf (Moshier), evaluated by fused multiply-adds.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -53,6 +57,37 @@ internal static class Lanes
     /// <summary>x / (1 + e^−x).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Silu(Vector256<float> x) => x / (Vector256<float>.One + Exp(-x));
+
+    /// <summary>gelu(x) = x/2 · (1 + tanh u) = x / (1 + e^−2u), u = √(2/π) (x + 0.044715 x³).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> GeluTanh(Vector256<float> x)
+    {
+        Vector256<float> twoU = x * Vector256.FusedMultiplyAdd(Vector256.Create(GeluCubic), x * x, Vector256.Create(GeluLinear));
+        return x / (Vector256<float>.One + Exp(-twoU));
+    }
+
+    /// <summary>tanh x, relative error below 4 ulp; NaN for NaN.</summary>
+    /// <remarks>|x| &lt; 0.625: x + x³ P(x²) with the minimax coefficients of Cephes' tanhf (Moshier); beyond: 1 − 2/(e^2|x| + 1) with x's sign.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Tanh(Vector256<float> x)
+    {
+        Vector256<float> z = x * x;
+        Vector256<float> p = Vector256.Create(-5.70498872745e-3f);
+        p = Vector256.FusedMultiplyAdd(p, z, Vector256.Create(2.06390887954e-2f));
+        p = Vector256.FusedMultiplyAdd(p, z, Vector256.Create(-5.37397155531e-2f));
+        p = Vector256.FusedMultiplyAdd(p, z, Vector256.Create(1.33314422036e-1f));
+        p = Vector256.FusedMultiplyAdd(p, z, Vector256.Create(-3.33332819422e-1f));
+        Vector256<float> near = Vector256.FusedMultiplyAdd(p * z, x, x);
+
+        Vector256<float> size = Vector256.Abs(x);
+        Vector256<float> far = Vector256<float>.One - (Vector256.Create(2f) / (Exp(size + size) + Vector256<float>.One));
+        far = (far.AsInt32() | (x.AsInt32() & Vector256.Create(int.MinValue))).AsSingle();
+        return Vector256.ConditionalSelect(Vector256.LessThan(size, Vector256.Create(0.625f)), near, far);
+    }
+
+    /// <summary>c · tanh(x / c).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> SoftCap(Vector256<float> x, float cap) => Tanh(x / cap) * cap;
 
     /// <summary>Sum of all lanes in a fixed order: the upper half onto the lower, then (0 + 2) + (1 + 3).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -47,10 +47,10 @@ internal sealed class DoubleModel
             string prefix = $"model.layers.{layer}.";
             int store = _map.Stores[layer];
             Approximation h = x.RmsNorm(_weights[prefix + "input_layernorm.weight"], _config.RmsNormEps);
-            Approximation q = Linear(h, prefix + "self_attn.q_proj").Rope(_config.HeadDim, _config.RopeTheta);
+            Approximation q = Linear(h, prefix + "self_attn.q_proj").Rope(_config.HeadDim, _config.Layers[layer].Rope!.Theta);
             if (_map.IsOwner(layer))
             {
-                keys[store] = Stored(Linear(h, prefix + "self_attn.k_proj").Rope(_config.HeadDim, _config.RopeTheta));
+                keys[store] = Stored(Linear(h, prefix + "self_attn.k_proj").Rope(_config.HeadDim, _config.Layers[layer].Rope!.Theta));
                 values[store] = Stored(Linear(h, prefix + "self_attn.v_proj"));
             }
 

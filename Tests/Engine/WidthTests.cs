@@ -68,7 +68,7 @@ internal static class WidthChild
         Dim sequence = s.Bind("sequence", c.Sequence), length = s.Bind("len", c.Columns);
         Dim sinks = s.Bind("sinks", c.Sinks), window = s.Bind("window", c.Window), total = s.Bind("total", c.Kept);
         Slot attention = s.Output(b.WindowScores(
-            s.Input("queries", c.Store.QueryWindow()), store, sequence, s.Bind("tokens", c.Seen), s.Bind("w", c.Window, c.Window), length, c.Store.Scale));
+            s.Input("queries", c.Store.QueryWindow()), store, sequence, s.Bind("tokens", c.Seen), s.Bind("w", c.Window, c.Window), length, c.Store.Rule));
         Slot scores = s.Output(b.Pool(b.GroupMean(attention, c.Store.KvHeads), store, sequence, window, c.Pool, c.Kernel));
         Slot counts = s.Output(b.AllocateHeads(scores, store, sequence, total, sinks, window, c.Rule, c.Share));
         Slot rows = s.Output(b.SelectRows(scores, counts, store, sequence, total, sinks, window));

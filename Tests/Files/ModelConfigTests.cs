@@ -28,16 +28,15 @@ public sealed class ModelConfigTests : IDisposable
                 VocabSize = 1024,
                 MaxPositions = 2048,
                 RmsNormEps = 1e-5,
-                RopeTheta = 10000,
+                Layers = config.Layers,
                 TieWordEmbeddings = true,
-                AttentionBias = false,
-                MlpBias = false,
                 BosTokenId = 0,
                 EosTokenIds = config.EosTokenIds,
                 TorchDtype = "bfloat16",
             },
             config);
         Assert.Equal([0], config.EosTokenIds);
+        Assert.Equal(Enumerable.Repeat(new LayerConfig(new RopeConfig(10000, 32)), 6), config.Layers);
     }
 
     [Fact]
@@ -47,8 +46,8 @@ public sealed class ModelConfigTests : IDisposable
             {"architectures":["LlamaForCausalLM"],"hidden_size":64,"intermediate_size":80,"num_hidden_layers":3,
              "num_attention_heads":4,"vocab_size":128,"max_position_embeddings":256}
             """);
-        Assert.Equal((4, 16, 1e-6, 10000.0), (config.NumKvHeads, config.HeadDim, config.RmsNormEps, config.RopeTheta));
-        Assert.Equal((false, false, false), (config.TieWordEmbeddings, config.AttentionBias, config.MlpBias));
+        Assert.Equal((4, 16, 1e-6, 10000.0), (config.NumKvHeads, config.HeadDim, config.RmsNormEps, config.Layers[2].Rope!.Theta));
+        Assert.Equal((false, false, false), (config.TieWordEmbeddings, config.QkvBias, config.MlpBias));
         Assert.Null(config.BosTokenId);
         Assert.Null(config.TorchDtype);
         Assert.Empty(config.EosTokenIds);
@@ -60,14 +59,14 @@ public sealed class ModelConfigTests : IDisposable
         ModelConfig config = Parse(With(
             ("rope_theta", null), ("rope_scaling", null), ("torch_dtype", null), ("dtype", "\"float16\""),
             ("rope_parameters", """{"rope_type":"default","rope_theta":500000.0}"""), ("eos_token_id", "[3, 5]")));
-        Assert.Equal(500000, config.RopeTheta);
+        Assert.Equal(500000, config.Layers[0].Rope!.Theta);
         Assert.Equal("float16", config.TorchDtype);
         Assert.Equal([3, 5], config.EosTokenIds);
     }
 
     [Theory]
-    [InlineData("architectures", """["Qwen3ForCausalLM"]""", "'architectures': found 'Qwen3ForCausalLM', supported is LlamaForCausalLM")]
-    [InlineData("architectures", "[]", "found none, supported is LlamaForCausalLM")]
+    [InlineData("architectures", """["Qwen3MoeForCausalLM"]""", "'architectures': found 'Qwen3MoeForCausalLM', which is not known; the nearest known is Qwen3ForCausalLM, of LlamaForCausalLM, ")]
+    [InlineData("architectures", "[]", "found none, expected one of LlamaForCausalLM, MistralForCausalLM")]
     [InlineData("architectures", "null", "'architectures' is missing")]
     [InlineData("architectures", "[1]", @"'architectures\[0\]': expected a string, got '1'")]
     [InlineData("hidden_size", "null", "'hidden_size' is missing")]
@@ -84,13 +83,18 @@ public sealed class ModelConfigTests : IDisposable
     [InlineData("rms_norm_eps", "1e999", "'rms_norm_eps': expected a number from 0 to 1")]
     [InlineData("rms_norm_eps", "-1e-5", "'rms_norm_eps': expected a number from 0 to 1")]
     [InlineData("rope_theta", "0", "'rope_theta': expected")]
-    [InlineData("rope_scaling", """{"rope_type":"llama3","factor":8}""", "'rope_scaling': found rotary positions of type 'llama3', supported is 'default'")]
-    [InlineData("rope_scaling", """{"type":"linear","factor":4}""", "type 'linear', supported is 'default'")]
+    [InlineData("rope_scaling", """{"rope_type":"llama3","factor":8}""", "'rope_scaling': the field 'low_freq_factor' is missing")]
+    [InlineData("rope_scaling", """{"rope_type":"llama3","factor":8,"low_freq_factor":4,"high_freq_factor":4}""", "'rope_scaling.high_freq_factor': expected a number above low_freq_factor")]
+    [InlineData("rope_scaling", """{"type":"linear"}""", "'rope_scaling': the field 'factor' is missing")]
+    [InlineData("rope_scaling", """{"type":"linear","factor":0.5}""", "'rope_scaling.factor': expected a number from 1 to")]
+    [InlineData("rope_scaling", """{"type":"mrope","factor":4}""", "'rope_scaling.type': found rotary positions of type 'mrope', known are 'default', 'linear'")]
+    [InlineData("rope_scaling", """{"type":"dynamic","factor":1,"alpha":1000}""", "'rope_scaling.alpha': rotary positions of type 'dynamic' have no such field")]
+    [InlineData("rope_scaling", """{"type":"longrope","short_factor":[1],"long_factor":[1]}""", "'rope_scaling.short_factor': expected 16 numbers, one for each pair")]
     [InlineData("rope_scaling", """{"factor":4}""", "'rope_scaling': the field 'rope_type' is missing")]
-    [InlineData("rope_parameters", """{"rope_type":"yarn"}""", "'rope_parameters': found rotary positions of type 'yarn'")]
+    [InlineData("rope_parameters", """{"rope_type":"proportional"}""", "'rope_parameters.rope_type': found rotary positions of type 'proportional'")]
     [InlineData("rope_parameters", """{"rope_type":"default","partial_rotary_factor":0.5}""", "'rope_parameters.partial_rotary_factor': expected 1")]
     [InlineData("partial_rotary_factor", "0.75", "'partial_rotary_factor': expected 1")]
-    [InlineData("hidden_act", "\"gelu\"", "'hidden_act': found 'gelu', supported is 'silu'")]
+    [InlineData("hidden_act", "\"gelu\"", "'hidden_act': found 'gelu', known are 'silu' and 'gelu_pytorch_tanh'")]
     [InlineData("quantization_config", """{"quant_method":"gptq"}""", "quantized weights are not supported")]
     [InlineData("tie_word_embeddings", "1", "'tie_word_embeddings': expected true or false, got '1'")]
     [InlineData("bos_token_id", "1024", "'bos_token_id': expected a whole number from 0 to 1023")]
@@ -131,9 +135,13 @@ public sealed class ModelConfigTests : IDisposable
     }
 
     /// <summary>The demo's config with some fields replaced, each by a JSON text or, for null, by nothing.</summary>
-    internal static string With(params (string Field, string? Value)[] changes)
+    internal static string With(params (string Field, string? Value)[] changes) =>
+        Changed(Repo.PathOf("models/kvil-demo/config.json"), changes);
+
+    /// <summary>A config with some fields replaced, each by a JSON text or, for null, by nothing.</summary>
+    internal static string Changed(string path, params (string Field, string? Value)[] changes)
     {
-        JsonObject config = JsonNode.Parse(File.ReadAllText(Repo.PathOf("models/kvil-demo/config.json")))!.AsObject();
+        JsonObject config = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
         var raw = new List<string>();
         foreach ((string field, string? value) in changes)
         {

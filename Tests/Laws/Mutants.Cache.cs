@@ -8,6 +8,8 @@ namespace KvIL.Tests.Laws;
 /// <summary>Faults of the ops on stores.</summary>
 internal static partial class Mutants
 {
+    private static AttentionRule Wider(AttentionRule rule, int by) => rule with { Window = rule.Window is int w ? Math.Max(1, w + by) : null };
+
     private static IEnumerable<Mutant> Cache =>
     [
         Mutant.Of<AppendOp>("Append swaps keys and values", AppendLaws.Exact, (op, _) => op with { Keys = op.Values, Values = op.Keys }),
@@ -34,7 +36,13 @@ internal static partial class Mutants
             Shifted(f.Integers(op.Positions), -1, () => OracleOps.Execute(op, f))),
         Mutant.Of<AttendOp>("Attend sees one row of the future", AttendLaws.BatchEqualsAlone, (op, f) =>
             Shifted(f.Integers(op.Positions), 1, () => OracleOps.Execute(op, f))),
-        Mutant.Of<AttendOp>("Attend forgets the scale", AttendLaws.Agrees, (op, _) => op with { Scale = 1 }),
+        Mutant.Of<AttendOp>("Attend forgets the scale", AttendLaws.Agrees, (op, _) => op with { Rule = op.Rule with { Scale = 1 } }),
+        Mutant.Of<AttendOp>("Attend's window is one too wide", AttendLaws.Agrees, (op, _) => op with { Rule = Wider(op.Rule, 1) }),
+        Mutant.Of<AttendOp>("Attend's window is one too narrow", AttendLaws.BatchEqualsAlone, (op, _) => op with { Rule = Wider(op.Rule, -1) }),
+        Mutant.Of<AttendOp>("Attend forgets the window", CompactLaws.EvictedAttention, (op, _) => op with { Rule = op.Rule with { Window = null } }),
+        Mutant.Of<AttendOp>("Attend forgets the soft cap", AttendLaws.Agrees, (op, _) => op with { Rule = op.Rule with { SoftCap = null } }),
+        Mutant.Of<AttendOp>("Attend caps before it scales", AttendLaws.Agrees, (op, _) =>
+            op with { Rule = op.Rule with { SoftCap = op.Rule.SoftCap / op.Rule.Scale } }),
         Mutant.Of<AttendOp>("Attend gives the first row where none is visible", AttendLaws.Agrees, (op, f) =>
         {
             OracleOps.Execute(op, f);

@@ -12,6 +12,10 @@ internal static partial class Mutants
     [
         Mutant.Of<WindowScoresOp>("WindowScores is one token late", WindowScoresLaws.Agrees, (op, f) =>
             op with { Tokens = f.Value(op.Tokens) + 1 }),
+        Mutant.Of<WindowScoresOp>("WindowScores forgets the model's window", WindowScoresLaws.Agrees, (op, _) =>
+            op with { Rule = op.Rule with { Window = null } }),
+        Mutant.Of<WindowScoresOp>("WindowScores forgets the soft cap", WindowScoresLaws.Agrees, (op, _) =>
+            op with { Rule = op.Rule with { SoftCap = null } }),
         Mutant.Of<WindowScoresOp>("WindowScores sums instead of averaging", WindowScoresLaws.Agrees, (op, f) =>
         {
             OracleOps.Execute(op, f);
@@ -95,6 +99,8 @@ internal static partial class Mutants
             Matrix y = f.Reals(op.Y);
             y[0] = y[1];
         }),
+        Mutant.Of<EvictionLossOp>("EvictionLoss forgets the model's window", EvictionLossLaws.IsTheChangeOfTheOutput, (op, _) =>
+            op with { Rule = op.Rule with { Window = null } }),
         Mutant.Of<EvictionLossOp>("EvictionLoss is one token late", EvictionLossLaws.Agrees, (op, f) =>
             op with { Tokens = f.Value(op.Tokens) + 1 }),
         Mutant.Of<EvictionLossOp>("EvictionLoss forgets the factor 2 of eps", EvictionLossLaws.Ordered, (op, f) =>

@@ -12,7 +12,9 @@ namespace KvIL.Tests.Laws;
 /// <param name="Op">The op at fault.</param>
 /// <param name="CaughtBy">The law that must see it.</param>
 /// <param name="Run">Runs the op, wrongly.</param>
-internal sealed record Mutant(string Name, Type Op, Law CaughtBy, Action<Op, OracleFrame> Run)
+/// <param name="Dequantize">Reads quantised weights, wrongly; null for rightly.</param>
+internal sealed record Mutant(
+    string Name, Type Op, Law CaughtBy, Action<Op, OracleFrame> Run, OracleBackend.Dequantizer? Dequantize = null)
 {
     /// <summary>A mutant of <typeparamref name="TOp"/>.</summary>
     public static Mutant Of<TOp>(string name, Law caughtBy, Action<TOp, OracleFrame> run)
@@ -27,14 +29,14 @@ internal sealed record Mutant(string Name, Type Op, Law CaughtBy, Action<Op, Ora
     {
         if (op.GetType() == Op) Run(op, f);
         else OracleOps.Execute(op, f);
-    });
+    }, Dequantize);
 }
 
 /// <summary>Faults that a backend may have, each in a few lines.</summary>
 internal static partial class Mutants
 {
     /// <summary>All mutants.</summary>
-    public static ImmutableArray<Mutant> All { get; } = [.. Transformer, .. Cache, .. Scores, .. Choices];
+    public static ImmutableArray<Mutant> All { get; } = [.. Transformer, .. Quantized, .. Cache, .. Scores, .. Choices];
 
     private static IEnumerable<Mutant> Transformer =>
     [
@@ -60,13 +62,22 @@ internal static partial class Mutants
             y.Fill((i, k) => y[i, k] / Math.Sqrt(y.Width));
         }),
         Mutant.Of<RmsNormOp>("RmsNorm forgets epsilon", RmsNormLaws.Agrees, (op, _) => op with { Epsilon = 0 }),
+        Mutant.Of<RmsNormOp>("RmsNorm forgets the weight's offset", RmsNormLaws.Groups, (op, _) => op with { WeightOffset = 0 }),
+        Mutant.Of<RmsNormOp>("RmsNorm takes the mean over all groups", RmsNormLaws.Groups, (op, f) =>
+        {
+            Matrix x = f.Reals(op.X), w = f.Reals(op.Weight), y = f.Reals(op.Y);
+            double Root(int i) => Math.Sqrt(Enumerable.Range(0, x.Width).Average(k => x[i, k] * x[i, k]) + op.Epsilon);
+            double[] roots = [.. Enumerable.Range(0, x.Rows).Select(Root)];
+            y.Fill((i, k) => (op.WeightOffset + w[k % op.Weight.Tensor.Shape[0].Max]) * x[i, k] / roots[i]);
+        }),
+        Mutant.Of<RotationOp>("Rotation forgets the factor", RotationLaws.Agrees, (op, _) => op with { Factor = 1 }),
         Mutant.Of<RotationOp>("Rotation takes the angle in float", RotationLaws.Agrees, (op, f) =>
         {
             ArraySegment<int> positions = f.Integers(op.Positions);
             int half = op.Frequencies.Length;
-            f.Reals(op.Y).Fill((i, k) => k < half
+            f.Reals(op.Y).Fill((i, k) => op.Factor * (k < half
                 ? Math.Cos(positions[i] * (float)op.Frequencies[k])
-                : Math.Sin(positions[i] * (float)op.Frequencies[k - half]));
+                : Math.Sin(positions[i] * (float)op.Frequencies[k - half])));
         }),
         Mutant.Of<RopeOp>("Rope turns the other way", RopeLaws.Agrees, (op, f) =>
         {
@@ -87,6 +98,7 @@ internal static partial class Mutants
                 return c % 2 == 0 ? (x[i, k] * cosine) - (x[i, k + 1] * sine) : (x[i, k] * cosine) + (x[i, k - 1] * sine);
             });
         }),
+        Mutant.Of<RopeOp>("Rope takes interleaved rows for half-split ones", RopeLaws.Agrees, (op, _) => op with { Interleaved = false }),
         Mutant.Of<AddOp>("Add writes one element too many", AddLaws.Agrees, (op, f) =>
         {
             OracleOps.Execute(op, f);
@@ -112,6 +124,18 @@ internal static partial class Mutants
             y.Fill((i, k) => Math.ScaleB(Math.Truncate(Math.ScaleB(y[i, k], 10)), -10));
         }),
         Mutant.Of<SwiGluOp>("SwiGlu gates the other one", SwiGluLaws.Agrees, (op, _) => op with { Gate = op.Up, Up = op.Gate }),
+        Mutant.Of<GeGluOp>("GeGlu takes the sigmoid of 1.702 x", GeGluLaws.Agrees, (op, f) =>
+        {
+            Matrix gate = f.Reals(op.Gate), up = f.Reals(op.Up);
+            f.Reals(op.Y).Fill((i, k) => gate[i, k] / (1 + Math.Exp(-1.702 * gate[i, k])) * up[i, k]);
+        }),
+        Mutant.Of<GeGluOp>("GeGlu is SwiGlu", GeGluLaws.Agrees, (op, _) => new SwiGluOp(op.Gate, op.Up, op.Y)),
+        Mutant.Of<ScaleOp>("Scale divides", ScaleLaws.Agrees, (op, _) => op with { Factor = 1 / op.Factor }),
+        Mutant.Of<SoftCapOp>("SoftCap clips", ScaleLaws.Capped, (op, f) =>
+        {
+            Matrix x = f.Reals(op.X);
+            f.Reals(op.Y).Fill((i, k) => Math.Clamp(x[i, k], -op.Cap, op.Cap));
+        }),
         Mutant.Of<GatherRowsOp>("GatherRows takes the first row", GatherRowsLaws.Copies, (op, f) =>
         {
             Matrix x = f.Reals(op.X);

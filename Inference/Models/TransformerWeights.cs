@@ -1,0 +1,142 @@
+using KvIL.Inference.Files;
+using KvIL.Sharing;
+using KvIL.Tensors;
+
+namespace KvIL.Inference.Models;
+
+/// <summary>The weights that a model's plans name: found in the checkpoint, their shapes checked, fused ones taken apart as views.</summary>
+internal sealed class TransformerWeights
+{
+    private readonly Checkpoint _checkpoint;
+    private readonly ModelConfig _config;
+    private readonly Dictionary<string, FileTensor> _tensors = [];
+    private readonly Dictionary<string, TensorSpec> _specs = [];
+
+    /// <exception cref="ModelFileException">A weight is missing or has another shape.</exception>
+    public TransformerWeights(Checkpoint checkpoint, ModelConfig config, SharingMap map)
+    {
+        (_checkpoint, _config) = (checkpoint, config);
+        Declare(Names.Embedding, _config.VocabSize, _config.HiddenSize);
+        if (!_config.TieWordEmbeddings)
+        {
+            Declare(Names.Output, _config.VocabSize, _config.HiddenSize);
+        }
+
+        Declare(Names.FinalNorm, _config.HiddenSize);
+        for (int layer = 0; layer < _config.NumLayers; layer++)
+        {
+            DeclareLayer(Names.Layer(layer), map.IsOwner(layer));
+        }
+    }
+
+    /// <summary>Where each weight lies.</summary>
+    public IReadOnlyDictionary<string, FileTensor> Tensors => _tensors;
+
+    /// <summary>What each weight is.</summary>
+    public IReadOnlyDictionary<string, TensorSpec> Specs => _specs;
+
+    private void DeclareLayer(string prefix, bool isOwner)
+    {
+        int hidden = _config.HiddenSize;
+        int queries = _config.NumQueryHeads * _config.HeadDim;
+        int keys = _config.NumKvHeads * _config.HeadDim;
+        (BlockNorms attention, BlockNorms mlp) = Names.Norms(_config.NormPlacement);
+        foreach (string norm in new[] { attention.Before, attention.After, mlp.Before, mlp.After }.OfType<string>())
+        {
+            Declare($"{prefix}{norm}.weight", hidden);
+        }
+
+        Part[] projections = [new("q_proj", queries, true), new("k_proj", keys, isOwner), new("v_proj", keys, isOwner)];
+        DeclareLinears(prefix + "self_attn.", "qkv_proj", projections, hidden, _config.QkvBias);
+        if (_config.QueryKeyNorm != QueryKeyNorm.None)
+        {
+            bool perHead = _config.QueryKeyNorm == QueryKeyNorm.PerHead;
+            Declare(prefix + "self_attn.q_norm.weight", perHead ? _config.HeadDim : queries);
+            if (isOwner)
+            {
+                Declare(prefix + "self_attn.k_norm.weight", perHead ? _config.HeadDim : keys);
+            }
+        }
+
+        DeclareLinear(prefix + "self_attn.o_proj", hidden, queries, _config.OutputBias);
+        Part[] gates = [new("gate_proj", _config.IntermediateSize, true), new("up_proj", _config.IntermediateSize, true)];
+        DeclareLinears(prefix + "mlp.", "gate_up_proj", gates, hidden, _config.MlpBias);
+        DeclareLinear(prefix + "mlp.down_proj", hidden, _config.IntermediateSize, _config.MlpBias);
+    }
+
+    // Projections of one input: tensors of their own, or rows of a fused one in this order.
+    private void DeclareLinears(string prefix, string fused, Part[] parts, int inputs, bool bias)
+    {
+        int rows = parts.Sum(part => part.Rows);
+        int first = 0;
+        foreach (Part part in parts)
+        {
+            if (part.IsUsed && !_config.FusedProjections)
+            {
+                DeclareLinear(prefix + part.Name, part.Rows, inputs, bias);
+            }
+            else if (part.IsUsed)
+            {
+                Add($"{prefix}{part.Name}.weight", Require($"{prefix}{fused}.weight", rows, inputs).Rows(first, part.Rows));
+                if (bias)
+                {
+                    Add($"{prefix}{part.Name}.bias", Require($"{prefix}{fused}.bias", rows).Rows(first, part.Rows));
+                }
+            }
+
+            first += part.Rows;
+        }
+    }
+
+    private void DeclareLinear(string name, int outputs, int inputs, bool bias)
+    {
+        Declare(name + ".weight", outputs, inputs);
+        if (bias)
+        {
+            Declare(name + ".bias", outputs);
+        }
+    }
+
+    private void Declare(string name, params ReadOnlySpan<int> shape) => Add(name, Require(name, shape));
+
+    // Matrices may be quantised; norms and biases are plain.
+    private FileTensor Require(string name, params ReadOnlySpan<int> shape)
+    {
+        FileTensor tensor = _checkpoint.Require(name, [.. shape.ToArray().Select(extent => (long)extent)]);
+        bool quantised = tensor.Type!.Value.IsQuantized();
+        return tensor.Type != DType.I32 && (shape.Length > 1 || !quantised)
+            ? tensor
+            : throw new ModelFileException(
+                $"{tensor.Path}: tensor {name} at byte offset {tensor.FileOffset}: {(shape.Length > 1 ? "weights" : "norms and biases")} are "
+                + $"F32, F16 or BF16, got {tensor.StoredType}; convert the checkpoint to one of them.");
+    }
+
+    private void Add(string name, FileTensor tensor)
+    {
+        Dim[] dims = [.. tensor.Shape.Select(extent => (Dim)checked((int)extent))];
+        (_tensors[name], _specs[name]) = (tensor, new(tensor.Type!.Value, dims));
+    }
+
+    private readonly record struct Part(string Name, int Rows, bool IsUsed);
+}
+
+/// <summary>Names of weights, as Hugging Face checkpoints have them.</summary>
+internal static class Names
+{
+    public const string Embedding = "model.embed_tokens.weight";
+    public const string Output = "lm_head.weight";
+    public const string FinalNorm = "model.norm.weight";
+
+    public static string Layer(int layer) => $"model.layers.{layer}.";
+
+    /// <summary>The norms around each of a layer's two blocks.</summary>
+    public static (BlockNorms Attention, BlockNorms Mlp) Norms(NormPlacement placement) => placement switch
+    {
+        NormPlacement.Before => (new("input_layernorm", null), new("post_attention_layernorm", null)),
+        NormPlacement.After => (new(null, "post_attention_layernorm"), new(null, "post_feedforward_layernorm")),
+        _ => (new("input_layernorm", "post_attention_layernorm"), new("pre_feedforward_layernorm", "post_feedforward_layernorm")),
+    };
+}
+
+/// <summary>The norms before and after a block; null for none.</summary>
+internal readonly record struct BlockNorms(string? Before, string? After);

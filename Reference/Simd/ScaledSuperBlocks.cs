@@ -1,0 +1,50 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace KvIL.Reference.Simd;
+
+/// <summary><c>w = d · scale_g · (low + 4 high − 4)</c>, 16 groups of 16 weights of three bits.</summary>
+internal readonly unsafe struct Q3_KBlock : IBlock
+{
+    public static int Count => 256;
+
+    public static int Bytes => 110;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Unpack<TSink>(byte* block, float* scratch, ref TSink sink) where TSink : struct, ISink
+    {
+        SixBits.Scales(block + 96, Blocks.Half(block + 108), scratch);
+        Vector256<byte> high = Vector256.Load(block);
+        for (int run = 0; run < 8; run++)
+        {
+            Vector256<byte> low = Packed.Part(Vector256.Load(block + 32 + (run / 4 * 32)), run % 4 * 2, 3);
+            Vector256<byte> q = (low | (Packed.Part(high, run, 1).AsUInt16() << 2).AsByte()) - Vector256.Create((byte)4);
+            Packed.Scale(32 * run, q, scratch + (2 * run), scratch, ref sink);
+        }
+    }
+}
+
+/// <summary><c>w = d · scale_g · (nibble + 16 high − 32)</c>, 16 groups of 16 weights of six bits.</summary>
+internal readonly unsafe struct Q6_KBlock : IBlock
+{
+    public static int Count => 256;
+
+    public static int Bytes => 210;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Unpack<TSink>(byte* block, float* scratch, ref TSink sink) where TSink : struct, ISink
+    {
+        Vector256<float> d = Blocks.Half(block + 208);
+        sbyte* scale = (sbyte*)block + 192;
+        (Vector256.ConvertToSingle(Blocks.Load8(scale)) * d).Store(scratch);
+        (Vector256.ConvertToSingle(Blocks.Load8(scale + 8)) * d).Store(scratch + 8);
+        for (int run = 0; run < 8; run++)
+        {
+            int half = run / 4, inHalf = run % 4;
+            Vector256<byte> nibble = Packed.Part(Vector256.Load(block + (64 * half) + (inHalf % 2 * 32)), inHalf / 2 * 4, 15);
+            Vector256<byte> high = Packed.Part(Vector256.Load(block + 128 + (32 * half)), 2 * inHalf, 3);
+            Vector256<byte> q = (nibble | (high.AsUInt16() << 4).AsByte()) - Vector256.Create((byte)32);
+            Packed.Scale(32 * run, q, scratch + (2 * run), scratch, ref sink);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+using KvIL.Tensors;
+
+namespace KvIL.Reference.Simd;
+
+/// <summary>How rows of a weight are read in their stored type. A type argument of kernels, so that each is written once.</summary>
+internal unsafe interface IWeightRows
+{
+    /// <summary>Whether the stored bytes are float32 already.</summary>
+    static abstract bool IsF32 { get; }
+
+    /// <summary><c>Σ_k x[k] · row[k]</c>, dequantised in registers.</summary>
+    static abstract float Dot(float* x, byte* row, int count);
+
+    /// <summary>Writes <paramref name="count"/> weights from a row's start as float32, exactly.</summary>
+    static abstract void Widen(byte* row, float* destination, long count);
+}
+
+/// <summary>Elements side by side.</summary>
+internal readonly unsafe struct PlainRows<TElement> : IWeightRows where TElement : struct, IElement
+{
+    public static bool IsF32 => typeof(TElement) == typeof(F32Element);
+
+    public static float Dot(float* x, byte* row, int count) => Elements.Dot<TElement>(x, row, count);
+
+    public static void Widen(byte* row, float* destination, long count) => Elements.Widen<TElement>(row, destination, count);
+}
+
+/// <summary>Quantised blocks side by side.</summary>
+internal readonly unsafe struct BlockRows<TBlock> : IWeightRows where TBlock : struct, IBlock
+{
+    public static bool IsF32 => false;
+
+    public static float Dot(float* x, byte* row, int count) => Blocks.Dot<TBlock>(x, row, count);
+
+    public static void Widen(byte* row, float* destination, long count) => Blocks.Widen<TBlock>(row, destination, count);
+}
+
+/// <summary>Runs a generic action for the stored type of a weight.</summary>
+internal interface IWeightAction
+{
+    /// <summary>The action, for one stored type.</summary>
+    void Run<TRows>() where TRows : struct, IWeightRows;
+}
+
+/// <summary>Rows of weights of any stored type.</summary>
+internal static unsafe class WeightRows
+{
+    /// <summary>Chooses the type argument that stands for <paramref name="type"/>.</summary>
+    /// <exception cref="NotSupportedException">The type is no type of weights.</exception>
+    public static void Dispatch<TAction>(DType type, TAction action) where TAction : struct, IWeightAction
+    {
+        switch (type)
+        {
+            case DType.F32: action.Run<PlainRows<F32Element>>(); break;
+            case DType.F16: action.Run<PlainRows<F16Element>>(); break;
+            case DType.BF16: action.Run<PlainRows<BF16Element>>(); break;
+            case DType.Q8_0: action.Run<BlockRows<Q8_0Block>>(); break;
+            case DType.Q4_0: action.Run<BlockRows<Q4_0Block>>(); break;
+            case DType.Q4_1: action.Run<BlockRows<Q4_1Block>>(); break;
+            case DType.Q5_0: action.Run<BlockRows<Q5_0Block>>(); break;
+            case DType.Q5_1: action.Run<BlockRows<Q5_1Block>>(); break;
+            case DType.Q2_K: action.Run<BlockRows<Q2_KBlock>>(); break;
+            case DType.Q3_K: action.Run<BlockRows<Q3_KBlock>>(); break;
+            case DType.Q4_K: action.Run<BlockRows<Q4_KBlock>>(); break;
+            case DType.Q5_K: action.Run<BlockRows<Q5_KBlock>>(); break;
+            case DType.Q6_K: action.Run<BlockRows<Q6_KBlock>>(); break;
+            default: throw new NotSupportedException($"cpu: no weights of {type}.");
+        }
+    }
+
+    /// <summary>Widens weights of a type known at run time, from the start of a block on.</summary>
+    public static void Widen(DType type, byte* source, float* destination, long count) =>
+        Dispatch(type, new WidenAction((nint)source, (nint)destination, count));
+
+    private readonly struct WidenAction(nint source, nint destination, long count) : IWeightAction
+    {
+        public void Run<TRows>() where TRows : struct, IWeightRows => TRows.Widen((byte*)source, (float*)destination, count);
+    }
+}
