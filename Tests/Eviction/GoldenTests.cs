@@ -1,6 +1,7 @@
 using KvIL.Cli.Golden;
 using KvIL.Conformance.Golden.Eviction;
 using Xunit;
+using GoldenReport = KvIL.Conformance.Golden.Eviction.GoldenReport;
 
 namespace KvIL.Tests.Eviction;
 
