@@ -59,8 +59,11 @@ internal static class App
             EvalCommand.Create(context),
             PplCommand.Create(context),
             InspectCommand.Create(context),
+            TokenizeCommand.Create(context),
             CheckCommand.Create(context),
             SynthCommand.Create(context),
+            TemplateCommand.Create(context),
+            GoldenCommand.Create(context),
             DoctorCommand.Create(context),
             KernelsCommand.Create(context),
         };

@@ -47,3 +47,16 @@ internal sealed class SharedFactAttribute : FactAttribute
         }
     }
 }
+
+/// <summary>The same for a test with cases.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class SharedTheoryAttribute : TheoryAttribute
+{
+    public SharedTheoryAttribute(string what)
+    {
+        if (!Shared.Has(what))
+        {
+            Skip = $"needs ../shared (KVIL_SHARED): {what}";
+        }
+    }
+}

@@ -138,7 +138,10 @@ public sealed class Generation : IEnumerable<TextPiece>, IAsyncEnumerable<TextPi
         Update();
 
         Sampler sampler = new(_options.Sampling, _model.Config.VocabSize);
-        TokenStream? stream = _model.Tokenizer?.CreateStream();
+        // After a text, as against a start token alone, a blank that the first token begins with is text.
+        TokenStream? stream = _model.Tokenizer is { } tokenizer
+            ? tokenizer.CreateStream(continues: Array.Exists(_prompt, token => !tokenizer.IsSpecial(token)))
+            : null;
         int[] sequence = [0];
         int[] id = new int[1];
         Statistics.StopReason = _options.MaxTokens > maxTokens ? StopReason.Context : StopReason.MaxTokens;

@@ -33,6 +33,24 @@ internal static class ByteSymbols
         return bytes;
     }
 
+    /// <summary>Spells a word, which is valid UTF-16, by the symbols of its UTF-8 bytes.</summary>
+    public static char[] Spell(ReadOnlySpan<char> word)
+    {
+        char[] symbols = new char[Encoding.UTF8.GetByteCount(word)];
+        int count = 0;
+        Span<byte> utf8 = stackalloc byte[4];
+        foreach (Rune rune in word.EnumerateRunes())
+        {
+            int length = rune.EncodeToUtf8(utf8);
+            foreach (byte value in utf8[..length])
+            {
+                symbols[count++] = Symbols[value];
+            }
+        }
+
+        return symbols;
+    }
+
     private static char[] MakeSymbols()
     {
         int standIn = FirstStandIn;

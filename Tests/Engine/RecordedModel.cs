@@ -20,9 +20,9 @@ internal sealed record RecordedSequence(
 /// <summary>A <c>reference.safetensors</c>, format kvil-reference/1.</summary>
 internal sealed class RecordedModel
 {
-    public RecordedModel(string directory)
+    public RecordedModel(string directory, string name = "reference.safetensors")
     {
-        using SafeTensorsFile file = SafeTensorsFile.Open(Path.Combine(directory, "reference.safetensors"));
+        using SafeTensorsFile file = SafeTensorsFile.Open(Path.Combine(directory, name));
         if (file.Metadata.TryGetValue("float32_minus_float64", out string? distance)) Distance = double.Parse(distance, CultureInfo.InvariantCulture);
         Sequences = [.. JsonSerializer.Deserialize<Dictionary<string, double>>(file.Metadata["tolerances"])!
             .Select(t => Read(file.Tensors, t.Key, t.Value))];

@@ -144,7 +144,7 @@ public sealed class ModelFileFuzzTests : IDisposable
             string vocabulary = _directory.Write("tokenizer.json", $$$"""
                 {"pre_tokenizer":{"type":"ByteLevel"},"model":{"vocab":{{{text}}},"merges":[]} }
                 """);
-            LoadsOrIsRefused(number++, bytes.Length, () => ByteLevelBpeTokenizer.Load(vocabulary));
+            LoadsOrIsRefused(number++, bytes.Length, () => Inference.Tokenization.Tokenizers.Load(vocabulary));
         }
     }
 
@@ -158,7 +158,7 @@ public sealed class ModelFileFuzzTests : IDisposable
 
     private static void LoadAndUse(string path)
     {
-        ByteLevelBpeTokenizer tokenizer = ByteLevelBpeTokenizer.Load(path);
+        ITokenizer tokenizer = Inference.Tokenization.Tokenizers.Load(path);
         int[] ids = tokenizer.Encode("ab a<s> <|endoftext|> é😀", parseSpecial: true);
         Assert.All(ids, id => Assert.InRange(id, 0, tokenizer.VocabSize - 1));
         tokenizer.Decode(ids);

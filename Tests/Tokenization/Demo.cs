@@ -10,7 +10,7 @@ internal static class Demo
 
     public static string TokenizerPath { get; } = Repo.PathOf("models/kvil-demo/tokenizer.json");
 
-    public static ByteLevelBpeTokenizer Tokenizer { get; } = ByteLevelBpeTokenizer.Load(TokenizerPath);
+    public static ITokenizer Tokenizer { get; } = Tokenizers.Load(TokenizerPath);
 
     /// <summary>The bytes of a token as its file spells them; none for the special one.</summary>
     public static byte[] BytesOf(int id) => id == 0 ? [] : Bytes[id];

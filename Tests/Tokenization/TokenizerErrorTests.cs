@@ -15,7 +15,6 @@ public sealed class TokenizerErrorTests : IDisposable
     [InlineData("model.type", "\"WordPiece\"", "'model.type': found the tokenizer model 'WordPiece', supported is 'BPE'")]
     [InlineData("model.type", "\"Unigram\"", "found the tokenizer model 'Unigram'")]
     [InlineData("model.dropout", "0.1", "'model.dropout': this feature of BPE tokenizers is not supported")]
-    [InlineData("model.byte_fallback", "true", "'model.byte_fallback': this feature")]
     [InlineData("model.end_of_word_suffix", "\"</w>\"", "'model.end_of_word_suffix': this feature")]
     [InlineData("model.continuing_subword_prefix", "\"##\"", "'model.continuing_subword_prefix': this feature")]
     [InlineData("model.vocab", "{}", "'model.vocab': the vocabulary is empty")]
@@ -30,9 +29,18 @@ public sealed class TokenizerErrorTests : IDisposable
     [InlineData("model.merges", "[7]", @"'model.merges\[0\]': expected a string, got '7'")]
     [InlineData("model.merges", """["a z"]""", "the merge needs the token 'az', which the vocabulary lacks")]
     [InlineData("model.merges", "{}", "'model.merges': expected an array, got an object")]
-    [InlineData("normalizer", """{"type":"NFC"}""", "found a normalizer of type 'NFC', supported is none")]
-    [InlineData("pre_tokenizer", "null", "the field 'pre_tokenizer' is missing")]
-    [InlineData("pre_tokenizer", """{"type":"Metaspace"}""", "found a pre-tokenizer of type 'Metaspace', supported is 'ByteLevel'")]
+    [InlineData("normalizer", """{"type":"Lowercase"}""", "'normalizer': found a normalizer of type 'Lowercase', supported are 'NFC'")]
+    [InlineData("normalizer", """{"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Precompiled"}]}""", @"'normalizer.normalizers\[1\]': found a normalizer of type 'Precompiled'")]
+    [InlineData("normalizer", """{"type":"Replace","pattern":{"Regex":"(?<=a)b"},"content":"x"}""", @"'normalizer.pattern.Regex': the pattern has a part that is not supported: a group of this kind at its character 2")]
+    [InlineData("normalizer", """{"type":"Replace","pattern":{"String":""},"content":"x"}""", "the pattern is empty")]
+    [InlineData("pre_tokenizer", """{"type":"Split","pattern":{"Regex":"[a"},"behavior":"Isolated"}""", @"a '\[' without '\]'")]
+    [InlineData("pre_tokenizer", """{"type":"Split","pattern":{"Regex":"a"},"behavior":"Odd"}""", "'pre_tokenizer.behavior': expected 'Isolated'")]
+    [InlineData("pre_tokenizer", """{"type":"Split","pattern":{"Regex":"a"}}""", "the field 'behavior' is missing")]
+    [InlineData("pre_tokenizer", """{"type":"Metaspace","replacement":"ab"}""", "expected one character")]
+    [InlineData("pre_tokenizer", """{"type":"Metaspace","prepend_scheme":"odd"}""", "expected 'always', 'first' or 'never'")]
+    [InlineData("decoder", """{"type":"Sequence","decoders":[{"type":"Strip","content":" ","start":0,"stop":1}]}""", "a 'Strip' of anything but|expected a whole number")]
+    [InlineData("model.unk_token", "\"zz\"", "'model.unk_token': the vocabulary has no token 'zz'")]
+    [InlineData("pre_tokenizer", """{"type":"BertPreTokenizer"}""", "found a pre-tokenizer of type 'BertPreTokenizer', supported are 'ByteLevel'")]
     [InlineData("decoder", """{"type":"WordPiece"}""", "found a decoder of type 'WordPiece'")]
     [InlineData("post_processor", """{"type":"BertProcessing"}""", "found a post-processor of type 'BertProcessing'")]
     [InlineData("post_processor", """{"type":"TemplateProcessing","single":[]}""", "'post_processor.single': only a template of at most one token and then the text")]
@@ -49,19 +57,20 @@ public sealed class TokenizerErrorTests : IDisposable
         JsonObject owner = field.StartsWith("model.", StringComparison.Ordinal) ? file["model"]!.AsObject() : file;
         owner[field.Split('.')[^1]] = JsonNode.Parse(value);
         string path = _directory.Write("tokenizer.json", file.ToJsonString());
-        Refusal.Is(pattern, path, () => ByteLevelBpeTokenizer.Load(path));
+        Refusal.Is(pattern, path, () => Tokenizers.Load(path));
     }
 
     [Fact]
-    public void An_unknown_token_is_accepted_only_where_it_is_never_needed()
+    public void An_unknown_token_stands_for_bytes_that_the_vocabulary_lacks()
     {
         JsonObject file = TokenizerFile.Of();
         file["model"]!["unk_token"] = "a";
-        string path = _directory.Write("tokenizer.json", file.ToJsonString());
-        Assert.Equal(256, ByteLevelBpeTokenizer.Load(path).VocabSize);
         file["model"]!["vocab"]!.AsObject().Remove("b");
+        string path = _directory.Write("tokenizer.json", file.ToJsonString());
+        Assert.Equal(['x', 'a', 'a', 'c'], Tokenizers.Load(path).Encode("xbbc"));
+        file["model"]!["fuse_unk"] = true;
         _directory.Write("tokenizer.json", file.ToJsonString());
-        Refusal.Is("'model.unk_token': this feature", path, () => ByteLevelBpeTokenizer.Load(path));
+        Assert.Equal(['x', 'a', 'c'], Tokenizers.Load(path).Encode("xbbc"));
     }
 
     [Fact]
@@ -69,7 +78,7 @@ public sealed class TokenizerErrorTests : IDisposable
     {
         string text = TokenizerFile.Of().ToJsonString().Replace("\"vocab\":{", "\"vocab\":{\"a\":300,", StringComparison.Ordinal);
         string path = _directory.Write("tokenizer.json", text);
-        Refusal.Is("'model.vocab.a': the token stands there twice", path, () => ByteLevelBpeTokenizer.Load(path));
+        Refusal.Is("'model.vocab.a': the token stands there twice", path, () => Tokenizers.Load(path));
     }
 
     [Fact]
@@ -77,6 +86,6 @@ public sealed class TokenizerErrorTests : IDisposable
     {
         string path = _directory.Write("tokenizer.json", TokenizerFile.Of().ToJsonString());
         string config = _directory.Write("tokenizer_config.json", """{"eos_token":"</s>"}""");
-        Refusal.Is("'eos_token': the tokenizer has no token '</s>'", config, () => ByteLevelBpeTokenizer.Load(path));
+        Refusal.Is("'eos_token': the tokenizer has no token '</s>'", config, () => Tokenizers.Load(path));
     }
 }
