@@ -62,6 +62,21 @@ public static class PrefixBudgets
         }
     }
 
+    /// <summary>Rows of each layer by a table found beforehand: in proportion to the shares that the layers keep, with an exact total.</summary>
+    /// <param name="evicted">The share of its rows that each layer DROPS, as the published tables have it; from 0 to 1.</param>
+    /// <param name="length">T, rows of a layer.</param>
+    /// <param name="total">B, rows over all layers.</param>
+    /// <param name="budgets">k_l, one entry a layer.</param>
+    /// <exception cref="ArgumentException">There is not one budget for each layer.</exception>
+    public static void FromTable(ReadOnlySpan<double> evicted, int length, long total, Span<int> budgets)
+    {
+        double[] kept = new double[evicted.Length];
+        for (int l = 0; l < kept.Length; l++) kept[l] = 1 - evicted[l];
+        int[] capacities = new int[evicted.Length];
+        Array.Fill(capacities, length);
+        ProportionalBudgets.Split(ProportionalBudgets.Weights(kept), capacities, total, budgets);
+    }
+
     /// <summary>What a layer retains; the smallest comes first, layers below their least rows before all.</summary>
     private readonly record struct Share(long Kept, long Sum, int Layer, int Rows, int Least) : IComparable<Share>
     {

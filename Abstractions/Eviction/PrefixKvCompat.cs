@@ -37,6 +37,14 @@ public sealed record PrefixKvCompat(int[] BeforeRescale, int[] Dropped, double T
         return new(found, [.. found.Select(n => sum == 0 ? 0 : (int)(n * target / sum))], target);
     }
 
+    /// <summary>Rows that each layer drops by a published table: <c>round(e_l · T)</c>, halves to even; the total is whatever that gives.</summary>
+    public static int[] DroppedByTable(ReadOnlySpan<double> evicted, int length)
+    {
+        int[] dropped = new int[evicted.Length];
+        for (int l = 0; l < dropped.Length; l++) dropped[l] = (int)Math.Round(evicted[l] * length, MidpointRounding.ToEven);
+        return dropped;
+    }
+
     // Normalised, summed from the largest; torch sums in double and stores float32.
     private static float[] Cumulated(float[] layer)
     {

@@ -48,7 +48,7 @@ public sealed class InspectCommandTests : IDisposable
         Assert.Equal("""[{"type":"F32","count":5,"bytes":1280},{"type":"Q8_0","count":15,"bytes":139264}]""", json.GetProperty("tensors").ToString());
         Assert.Equal(20, json.GetProperty("tensor_list").GetArrayLength());
         Assert.Contains(
-            """{"key":"tokenizer.ggml.tokens","type":"512 x String","value":"[\u0022\u003C|end|\u003E\u0022""",
+            """{"key":"tokenizer.ggml.tokens","type":"512 x String","value":"[\"<|end|>\", \"<|start|>\", """,
             json.GetProperty("metadata").GetRawText(), StringComparison.Ordinal);
         string text = Tool.Output("inspect", path, "--tensors", "--metadata");
         Assert.Matches(@"(?m)^format +gguf v3$", text);

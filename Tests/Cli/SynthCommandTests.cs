@@ -43,8 +43,8 @@ public sealed class SynthCommandTests : IDisposable
             return Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(path)))[..16];
         }
 
-        Assert.Equal("DIGEST-F32", Digest("--type", "f32", "--seed", "7"));
-        Assert.Equal("DIGEST-Q40", Digest("--type", "q4_0", "--seed", "7"));
+        Assert.Equal("FE6BDA0A147BE4C2", Digest("--type", "f32", "--seed", "7"));
+        Assert.Equal("20DA52B58D50228B", Digest("--type", "q4_0", "--seed", "7"));
         Assert.NotEqual(Digest("--seed", "8"), Digest("--seed", "9"));
     }
 

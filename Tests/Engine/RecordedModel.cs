@@ -7,7 +7,7 @@ namespace KvIL.Tests.Engines;
 
 /// <summary>One sequence of a recorded reference.</summary>
 /// <param name="Ids">As fed.</param>
-/// <param name="Logits">Of the last rows.</param>
+/// <param name="Logits">Of the last rows; empty where none are recorded.</param>
 /// <param name="Greedy">The continuation; empty where none is recorded.</param>
 /// <param name="Margins">Gap between the two best logits at each step; empty where none is recorded.</param>
 /// <param name="Keys">By layer, <c>[kv_heads, tokens, head_dim]</c>.</param>
@@ -36,10 +36,9 @@ internal sealed class RecordedModel
     private static RecordedSequence Read(IReadOnlyDictionary<string, FileTensor> tensors, string name, double tolerance)
     {
         int[] ids = [.. Cast<long>(tensors[$"{name}.input_ids"]).Select(id => (int)id)];
-        FileTensor logits = tensors[$"{name}.logits"];
         return new(
             ids,
-            [.. Cast<float>(logits).Chunk((int)logits.Shape[1])],
+            tensors.TryGetValue($"{name}.logits", out FileTensor? logits) ? [.. Cast<float>(logits).Chunk((int)logits.Shape[1])] : [],
             tensors.TryGetValue($"{name}.greedy", out FileTensor? greedy) ? [.. Cast<long>(greedy).Select(id => (int)id)] : [],
             tensors.TryGetValue($"{name}.greedy_margin", out FileTensor? margins) ? Cast<float>(margins) : [],
             Layers("k"),

@@ -140,7 +140,8 @@ public sealed class GoldenDamageTests : IDisposable
             }
 
             JsonNode?[] values = [null, -1, 0, 1, 3, int.MaxValue, 1e300, 0.37, "x", true, new JsonArray(), new JsonArray(1, -5), new JsonObject()];
-            JsonNode? value = values[random.Next(values.Length)];
+            bool nudge = child is JsonValue v && v.TryGetValue(out int _) && random.Next(3) > 0;
+            JsonNode? value = nudge ? (int)child! + 1 : values[random.Next(values.Length)];
             if (at is JsonObject owner) owner[key] = value;
             else ((JsonArray)at)[int.Parse(key, System.Globalization.CultureInfo.InvariantCulture)] = value;
             return $"{at.GetPath()}.{key} = {value}";

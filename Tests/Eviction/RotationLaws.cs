@@ -1,5 +1,4 @@
 using KvIL.Conformance.Theory;
-using KvIL.Conformance.Theory.Scores;
 using Xunit;
 
 namespace KvIL.Tests.Eviction;
@@ -50,13 +49,13 @@ public sealed class RotationLaws
     });
 
     [Fact]
-    public void Counterexample_a_fake_key_need_not_repel_much_and_attracts_later_queries()
+    public void Counterexample_a_fake_key_attracts_later_queries()
     {
-        double[][] queries = [[1, 0], [-0.999_999_9, 0.000_1]];
+        double[][] queries = [[1, 0], [-0.9, 0.5]];
         double[] key = FakeKey.Find(queries)!;
-        Assert.True(Arrays.Dot(queries[0], key) < 0);
+        Assert.All(queries, q => Assert.True(Arrays.Dot(q, key) < 0));
 
-        // A query that comes later, against the first: nearly all of its attention goes to the row that was "evicted".
+        // A query that comes later, against the first: all of its attention goes to the row that was "evicted".
         double[] later = [-1, 0];
         double[] weights = WindowScores.Softmax([Arrays.Dot(later, key), Arrays.Dot(later, [1, 1])]);
         Assert.InRange(weights[0], 0.99, 1);

@@ -29,12 +29,12 @@ public sealed record ScoreCase(int KvHeads, int Group, int Length, int Seed)
         source ??= i => i;
         kvSource ??= g => g;
         double[,,] keys = Cube(KvHeads, 1, kvSource, keyScale);
-        double[,] wo = Table(Width, Heads * Dim, 6);
+        double[,] wo = Table(Heads, Width * Dim, 6);
         double[,] copied = new double[Width, Heads * Dim];
         for (int x = 0; x < copied.Length; x++)
         {
-            (int row, int column) = (x / (Heads * Dim), x % (Heads * Dim));
-            copied[row, column] = wo[row, (source(column / Dim) * Dim) + (column % Dim)];
+            (int row, int i, int e) = (x / (Heads * Dim), x / Dim % Heads, x % Dim);
+            copied[row, (i * Dim) + e] = wo[source(i), (row * Dim) + e];
         }
 
         double[,] filters = Table(KvHeads, Dim, 7);

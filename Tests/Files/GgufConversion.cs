@@ -72,7 +72,8 @@ internal static class GgufConversion
 
     private static IEnumerable<(string, object)> Fields(ModelConfig c)
     {
-        RopeConfig rope = c.Layers.Select(layer => layer.Rope).Last(rope => rope is not null)!;
+        // That of layers that see everything, where there are both kinds.
+        RopeConfig rope = (c.Layers.FirstOrDefault(layer => layer.Window is null) ?? c.Layers[0]).Rope!;
         yield return ("block_count", (uint)c.NumLayers);
         yield return ("context_length", (uint)c.MaxPositions);
         yield return ("embedding_length", (uint)c.HiddenSize);

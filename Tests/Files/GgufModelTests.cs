@@ -3,6 +3,7 @@ using KvIL.Inference.Files;
 using KvIL.Inference.Runtime;
 using KvIL.Reference;
 using KvIL.Tensors;
+using KvIL.Tests.Cli;
 using KvIL.Tests.Engines;
 using Xunit;
 
@@ -31,6 +32,17 @@ public sealed class GgufModelTests : IDisposable
     {
         Holds(Shared.PathOf(Stories + "/stories260K-f32.gguf"));
         Holds(Shared.PathOf(Stories + "/stories260K.bin"));
+    }
+
+    [SharedFact(Stories)]
+    public void A_published_model_tells_the_published_story()
+    {
+        string golden = File.ReadAllText(Shared.PathOf(Stories + "/golden_greedy_257.txt"))[..565];
+        foreach (string form in (string[])["stories260K.bin", "stories260K-f32.gguf"])
+        {
+            string told = Tool.Output("run", Shared.PathOf($"{Stories}/{form}"), "-p", "", "--max-tokens", "256");
+            Assert.StartsWith(golden, told, StringComparison.Ordinal);
+        }
     }
 
     [SharedFact(Tiny)]

@@ -24,7 +24,7 @@ public sealed class GoldenCase
         {
             foreach ((string name, JsonNode? node) in Part(part) ?? [])
             {
-                string tensor = Read<string>(node, $"{part}.{name}")!;
+                string tensor = Read<string>(node, $"{part}.{name}") ?? throw Missing($"{part}.{name}");
                 if (!tensors.ContainsKey(tensor)) throw Fault($"names the tensor '{tensor}', which no file has");
             }
         }

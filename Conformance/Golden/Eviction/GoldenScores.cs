@@ -47,18 +47,16 @@ internal static partial class GoldenScores
 
     /// <summary>What the case gives to a score, checked for fitting shapes.</summary>
     /// <param name="c">The case.</param>
-    /// <param name="rounded">Applied to queries, keys and values first.</param>
     /// <param name="givenAttention">Whether attention that the official code was given takes the place of the queries'.</param>
-    public static ScoreInputs Inputs(GoldenCase c, Func<GoldenTensor, GoldenTensor>? rounded = null, bool givenAttention = true)
+    public static ScoreInputs Inputs(GoldenCase c, bool givenAttention = true)
     {
         GoldenTensor keys = c.Tensor("k", 3);
         (int kv, int length, int d) = (keys.Shape[0], keys.Shape[1], keys.Shape[2]);
         int heads = c.HasParam("heads") ? c.Count("heads", 1) : kv;
         if (heads % kv != 0) throw c.Fault($"has {heads} query heads for {kv} KV heads");
         if (c.HasParam("seq_len") && c.Count("seq_len") != length) throw c.Fault($"has seq_len {c.Count("seq_len")} and {length} keys");
-        double[,,]? Cube(string name, int count) => c.Has(name) ? Round(c.Tensor(name, count, length, d)).Cube() : null;
-        GoldenTensor Round(GoldenTensor t) => rounded is null ? t : rounded(t);
-        return new(Round(keys).Cube())
+        double[,,]? Cube(string name, int count) => c.Has(name) ? c.Tensor(name, count, length, d).Cube() : null;
+        return new(keys.Cube())
         {
             Queries = Cube("q", heads)!,
             Values = Cube("v", kv)!,

@@ -26,14 +26,4 @@ public sealed record GoldenTensor(IReadOnlyList<int> Shape, double[] Values)
 
     /// <summary>A table's rows as the float32 numbers that the official code ranked.</summary>
     public float[][] Rows() => [.. Values.Select(x => (float)x).Chunk(Shape[1])];
-
-    /// <summary>With every element rounded to bfloat16, halves to even.</summary>
-    public GoldenTensor ToBFloat16() => this with { Values = [.. Values.Select(Rounded)] };
-
-    private static double Rounded(double x)
-    {
-        uint bits = BitConverter.SingleToUInt32Bits((float)x);
-        uint rounded = bits + 0x7FFF + ((bits >> 16) & 1);
-        return BitConverter.UInt32BitsToSingle(rounded & 0xFFFF_0000);
-    }
 }

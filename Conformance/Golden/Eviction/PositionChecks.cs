@@ -27,23 +27,25 @@ internal static class PositionChecks
         int length = c.Count("seq_len", 1);
         (string? wrapper, string name) = GoldenScores.Names(c.Method);
         if (wrapper is not null) return Wrapped(c, rules, wrapper, name, length);
-        int capacity = c.Count("capacity");
-        int window = GoldenScores.Window(c);
         switch (name)
         {
             case "L2Norm":
                 float[][] norms = Floats(new Knorm().Of(GoldenScores.Inputs(c)));
-                int keep = c.Count("layer_idx") < LayersL2NormSkips ? length : Math.Min(capacity, length);
-                return h => rules.Rows(norms[h % norms.Length], 0, length, keep);
+                int keep = c.Count("layer_idx") < LayersL2NormSkips ? length : Math.Min(c.Count("capacity"), length);
+                int group = Math.Max(1, RowChecks.Kept(c)!.Length / norms.Length); // without groups keys are repeated
+                return h => rules.Rows(norms[h / group], 0, length, keep);
             case "StreamingLLM":
-                int sinks = c.Count("sinks", 0, capacity);
-                return _ => length <= capacity ? All(length) : rules.Rows(new float[length], sinks, length - capacity, 0);
+                return _ => FirstAndLast(c.Count("sinks", 0, c.Count("capacity")), c.Count("capacity"));
             case "StreamingLLMKV":
-                return _ => length < capacity ? All(length) : rules.Rows(new float[length], capacity - window, length - capacity, 0);
+                return _ => FirstAndLast(c.Count("capacity") - GoldenScores.Window(c), c.Count("capacity"));
             default:
                 // A score-based method is recorded here only where it keeps everything.
-                return GoldenScores.Definition(c, name) is not null && length < capacity ? _ => All(length) : null;
+                bool all = RowChecks.LayerRows(c) > length - GoldenScores.Window(c);
+                return all && GoldenScores.Definition(c, name) is not null ? _ => All(length) : null;
         }
+
+        int[] FirstAndLast(int first, int capacity) =>
+            length <= capacity ? All(length) : rules.Rows(new float[length], first, length - capacity, 0);
     }
 
     private static Func<int, int[]>? Wrapped(GoldenCase c, EvictionRules rules, string wrapper, string name, int length)
@@ -56,8 +58,10 @@ internal static class PositionChecks
             case "ChunkKV":
                 float[][] scores = Floats(score.Of(GoldenScores.Inputs(c)));
                 int chunk = c.Count("chunk_length", 1);
+                if (score.Candidates(length).Count < length) return null;
+                if (length < chunk) return h => rules.Rows(scores[h], 0, length, Kept(length)); // no whole chunk: rows
                 int keep = Math.Max(1, Kept((length + chunk - 1) / chunk));
-                return score.Candidates(length).Count == length ? _ => ChunkSelection.WholeChunks(scores, chunk, keep) : null;
+                return _ => ChunkSelection.WholeChunks(scores, chunk, keep);
             case "Chunk":
                 return OfRows(score) is not { } each ? null
                     : h => ChunkSelection.BestOfEach(h, length, c.Count("chunk_length", 1), n => Math.Max(1, Kept(n)), each);

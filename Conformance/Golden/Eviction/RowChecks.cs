@@ -191,7 +191,7 @@ internal static class RowChecks
 
     private static int PyramidOfKvPress(GoldenCase c, int length, double ratio)
     {
-        int layers = c.Count("num_layers", 2);
+        int layers = c.Count("num_layers", 1);
         return LayerBudgets.PyramidKvPressCompat(
             length, ratio, GoldenScores.Window(c), c.Count("beta", 1), c.Count("layer_idx", 0, layers - 1), layers);
     }
