@@ -27,9 +27,11 @@ internal static class HelpText
               kvil run models/kvil-demo -f story.txt -p "Question: Where is the map?" --evict ada-snapkv:window=16 --budget 20%
               kvil run models/kvil-demo -p "The king" --temp 0.8 --top-p 0.95 --seed 7
               kvil run models/kvil-demo -p "Hello" --json | jq .kv_bytes
+              kvil run MODEL.gguf --chat -p "What is the capital of France?"
               cat story.txt | kvil run models/kvil-demo -f -
 
-            The text goes to the standard output as it comes, everything else to the standard error.
+            The text goes to the standard output as it comes, everything else to the standard error. With --chat the prompt goes
+            through the model's chat template, and special tokens that it spells are such tokens, those in the message included.
 
             """,
         ["eval"] = """

@@ -20,7 +20,7 @@ internal static class GoldenCommand
         {
             string path = parse.GetValue(directory) is { Length: > 0 } named ? named : throw new UsageException("DIR is empty; name a folder with recorded results.");
             IGoldenFormat format = Find(path);
-            GoldenReport report = context.Terminal.Spin("checking", () => format.Run(path, context.Cancelled));
+            GoldenResult report = context.Terminal.Spin("checking", () => format.Run(path, context.Cancelled));
             if (parse.GetValue(json))
             {
                 Json.Write(context.Terminal, report);
@@ -46,7 +46,7 @@ internal static class GoldenCommand
             $"{path}: no format of recorded results is recognised here; known are {string.Join(", ", Formats.Select(format => $"{format.Name} ({format.Sign})"))}.");
     }
 
-    private static void Write(Terminal terminal, GoldenReport report)
+    private static void Write(Terminal terminal, GoldenResult report)
     {
         Table table = EvalTables.Plain().AddColumns(report.GroupedBy, "passed", "failed", "not implemented");
         foreach (TableColumn column in table.Columns.Skip(1))

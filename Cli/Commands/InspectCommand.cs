@@ -75,7 +75,7 @@ internal static class InspectCommand
             ],
             Tokenizer = tokenizer is null ? null : new(tokenizer.Kind, tokenizer.VocabSize, tokenizer.BosId, tokenizer.AddsBos),
             Eos = config.EosTokenIds.Count > 0 ? config.EosTokenIds : tokenizer?.EosIds ?? [],
-            ChatTemplate = checkpoint.ReadChatTemplate() is string template ? new(template.Length, FirstLine(template)) : null,
+            ChatTemplate = checkpoint.ReadChatTemplate() is { Source: string template } ? new(template.Length, FirstLine(template)) : null,
             Windows = [.. config.Layers.Select(layer => layer.Window)],
             TensorList = tensors ? [.. checkpoint.Tensors.Values.Select(Describe)] : null,
             Metadata = metadata ? MetadataOf(checkpoint) : null,

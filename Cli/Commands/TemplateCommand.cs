@@ -17,7 +17,7 @@ internal sealed class TemplateCommand
 
     private readonly Argument<string> _source = new("MODEL")
     {
-        Description = "Directory with tokenizer_config.json or chat_template.jinja; or a template's own file.",
+        Description = "Directory with tokenizer_config.json or chat_template.jinja, a GGUF file, or a template's own file.",
     };
 
     private readonly Option<string> _messages = new("--messages")
@@ -68,11 +68,9 @@ internal sealed class TemplateCommand
 
         ModelChatTemplate found = Open(source);
         IReadOnlyList<ChatMessage> conversation = ReadMessages(messages);
-        string prompt = found.Template.Render(conversation, new()
+        string prompt = found.Render(conversation, new()
         {
             AddGenerationPrompt = !parse.GetValue(_noGenerationPrompt),
-            BosToken = found.BosToken,
-            EosToken = found.EosToken,
             Variables = variables,
             Now = now,
         });
@@ -81,11 +79,12 @@ internal sealed class TemplateCommand
         return App.Success;
     }
 
-    // The one place that knows where models keep their templates.
-    private static ModelChatTemplate Open(string path) => Directory.Exists(path)
-        ? ChatTemplates.Find(path) ?? throw new ModelFileException(
-            $"{path}: there is no chat template, neither in chat_template.jinja nor in tokenizer_config.json; give a template's file in place of the model.")
-        : new(ChatTemplates.Load(path), null, null);
+    // A file that is no model is a template.
+    private static ModelChatTemplate Open(string path) =>
+        !Directory.Exists(path) && !GgufFile.HasMagic(path)
+            ? new(ChatTemplates.Load(path), null, null)
+            : ChatTemplates.Find(path) ?? throw new ModelFileException(
+                $"{path}: the model has no chat template; give a template's file in place of the model.");
 
     private IReadOnlyList<ChatMessage> ReadMessages(string file)
     {

@@ -39,7 +39,7 @@ internal sealed class ChatTemplateFormat : IGoldenFormat
         return head.Contains("\"templates\"", StringComparison.Ordinal);
     }
 
-    public GoldenReport Run(string directory, CancellationToken cancelled)
+    public GoldenResult Run(string directory, CancellationToken cancelled)
     {
         string path = Path.Combine(directory, File);
         try
@@ -57,7 +57,7 @@ internal sealed class ChatTemplateFormat : IGoldenFormat
         }
     }
 
-    private static GoldenReport Run(string directory, JsonElement root, CancellationToken cancelled)
+    private static GoldenResult Run(string directory, JsonElement root, CancellationToken cancelled)
     {
         DateTimeOffset now = DateTimeOffset.Parse(root.GetProperty("now").GetString()!, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal);
         Dictionary<string, JsonElement> templates = root.GetProperty("templates").EnumerateObject().ToDictionary(t => t.Name, t => t.Value);

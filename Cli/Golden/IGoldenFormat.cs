@@ -14,7 +14,7 @@ internal interface IGoldenFormat
 
     /// <summary>Checks everything in the folder.</summary>
     /// <exception cref="IOException">A file is missing or damaged; the message is one sentence.</exception>
-    GoldenReport Run(string directory, CancellationToken cancelled);
+    GoldenResult Run(string directory, CancellationToken cancelled);
 }
 
 /// <summary>What a check found.</summary>
@@ -22,7 +22,7 @@ internal interface IGoldenFormat
 /// <param name="GroupedBy">What a group is, such as a template.</param>
 /// <param name="Groups">The counts of each group.</param>
 /// <param name="Failures">The first failures.</param>
-internal sealed record GoldenReport(string Format, string GroupedBy, IReadOnlyList<GoldenGroup> Groups, IReadOnlyList<GoldenFailure> Failures)
+internal sealed record GoldenResult(string Format, string GroupedBy, IReadOnlyList<GoldenGroup> Groups, IReadOnlyList<GoldenFailure> Failures)
 {
     public int Passed => Groups.Sum(group => group.Passed);
 

@@ -1,6 +1,7 @@
 using KvIL.Backends;
 using KvIL.Inference.Files;
 using KvIL.Inference.Runtime;
+using KvIL.Inference.Templates;
 using KvIL.Inference.Tokenization;
 using KvIL.Sharing;
 using KvIL.Tensors;
@@ -12,10 +13,14 @@ public sealed class Model : IDisposable
 {
     private readonly Checkpoint _checkpoint;
     private readonly Dictionary<string, IBuffer> _buffers = [];
+    private readonly Lazy<IReadOnlyList<int>> _eosIds;
+    private readonly Lazy<ModelChatTemplate?> _chatTemplate;
 
     private Model(Checkpoint checkpoint, IBackend backend, ModelConfig config, SharingMap? map, long? memoryLimit, bool readTokenizer)
     {
         (_checkpoint, Backend) = (checkpoint, backend);
+        _eosIds = new(() => [.. Config.EosTokenIds.Union(Tokenizer?.EndOfTurnIds ?? [])]);
+        _chatTemplate = new(() => ChatTemplates.Of(checkpoint));
         Transformer = new(checkpoint, config, map);
         MemoryNeed.OfWeights(Transformer).Check(memoryLimit);
         foreach ((string name, TensorSpec spec) in Transformer.Weights)
@@ -48,8 +53,13 @@ public sealed class Model : IDisposable
     /// <summary>The tokenizer, or null where the checkpoint has none.</summary>
     public ITokenizer? Tokenizer { get; }
 
-    /// <summary>Tokens that end a text.</summary>
-    public IReadOnlyList<int> EosIds => Config.EosTokenIds.Count > 0 ? Config.EosTokenIds : Tokenizer?.EosIds ?? [];
+    /// <summary>Tokens that end a text or an answer: those of the model's config and those of its tokenizer.</summary>
+    public IReadOnlyList<int> EosIds => _eosIds.Value;
+
+    /// <summary>The chat template; null where the model has none.</summary>
+    /// <exception cref="ModelFileException">The file that holds it is damaged.</exception>
+    /// <exception cref="TemplateException">It is not a template.</exception>
+    public ModelChatTemplate? ChatTemplate => _chatTemplate.Value;
 
     /// <summary>Opens the checkpoint in <paramref name="directory"/> on <paramref name="backend"/>, which must outlive the model.</summary>
     /// <param name="directory">The checkpoint's directory.</param>

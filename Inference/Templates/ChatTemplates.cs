@@ -1,4 +1,3 @@
-using System.Text;
 using KvIL.Inference.Files;
 
 namespace KvIL.Inference.Templates;
@@ -7,77 +6,55 @@ namespace KvIL.Inference.Templates;
 /// <param name="Template">The template.</param>
 /// <param name="BosToken">The text of the token that begins a text; null where the files name none.</param>
 /// <param name="EosToken">The text of the token that ends a text; null where the files name none.</param>
-public sealed record ModelChatTemplate(ChatTemplate Template, string? BosToken, string? EosToken);
+public sealed record ModelChatTemplate(ChatTemplate Template, string? BosToken, string? EosToken)
+{
+    /// <summary>The prompt of a conversation; the model's tokens replace those of <paramref name="options"/>.</summary>
+    /// <inheritdoc cref="ChatTemplate.Render"/>
+    public string Render(IReadOnlyList<ChatMessage> messages, ChatTemplateOptions? options = null) =>
+        Template.Render(messages, (options ?? new()) with { BosToken = BosToken, EosToken = EosToken });
+}
 
-/// <summary>Finds the chat template of a model in a directory.</summary>
+/// <summary>Finds and reads chat templates.</summary>
 public static class ChatTemplates
 {
-    private const string TemplateFile = "chat_template.jinja";
-    private const string ConfigFile = "tokenizer_config.json";
-    private const string Field = "chat_template";
-    private const long MostBytes = 64 << 20;
-
     /// <summary>
-    /// The template in <c>chat_template.jinja</c>, else the field <c>chat_template</c> of <c>tokenizer_config.json</c>: a
-    /// text, or a list of templates with names, of which <c>default</c> is taken. Both tokens are those of
-    /// <c>tokenizer_config.json</c>.
+    /// The template of a model: in a directory <c>chat_template.jinja</c>, else the field <c>chat_template</c> of
+    /// <c>tokenizer_config.json</c>; in a GGUF file <c>tokenizer.chat_template</c>.
     /// </summary>
-    /// <returns>Null where neither file has a template.</returns>
+    /// <returns>Null where the model has none.</returns>
     /// <exception cref="ModelFileException">A file cannot be read or has something else in these fields.</exception>
     /// <exception cref="TemplateException">The text is not a template.</exception>
-    public static ModelChatTemplate? Find(string directory)
+    public static ModelChatTemplate? Find(string path)
     {
-        ArgumentException.ThrowIfNullOrEmpty(directory);
-        string templatePath = Path.Combine(directory, TemplateFile);
-        string configPath = Path.Combine(directory, ConfigFile);
-        JsonValue? config = File.Exists(configPath) ? JsonValue.Load(configPath, MostBytes) : null;
-        ChatTemplate? template = File.Exists(templatePath) ? Load(templatePath)
-            : config?.Find(Field) is JsonValue field && Source(field) is string source ? ChatTemplate.Parse(source, $"{configPath}: '{Field}'")
-            : null;
-        return template is null ? null : new(template, Token(config?.Find("bos_token")), Token(config?.Find("eos_token")));
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        if (Directory.Exists(path))
+        {
+            return ModelSource.GgufIn(path) is { } inside ? Find(inside) : Parse(ChatTemplateFiles.InDirectory(path));
+        }
+
+        if (!GgufFile.HasMagic(path))
+        {
+            return null;
+        }
+
+        using GgufFile file = GgufFile.Open(path);
+        return Parse(ChatTemplateFiles.InGguf(file.Metadata, path));
+    }
+
+    /// <summary>The template of an open model; null where it has none.</summary>
+    /// <exception cref="ModelFileException">A file cannot be read or has something else in these fields.</exception>
+    /// <exception cref="TemplateException">The text is not a template.</exception>
+    public static ModelChatTemplate? Of(Checkpoint checkpoint)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        return Parse(checkpoint.ReadChatTemplate());
     }
 
     /// <summary>Reads a template from a file of its own.</summary>
     /// <exception cref="ModelFileException">The file cannot be read or is not UTF-8 text.</exception>
     /// <exception cref="TemplateException">The text is not a template.</exception>
-    public static ChatTemplate Load(string path)
-    {
-        using MappedFile file = MappedFile.Open(path);
-        if (file.Memory.LengthBytes > MostBytes)
-        {
-            throw new ModelFileException($"{path}: found {file.Memory.LengthBytes} bytes, more than a template has; check that it is the right file.");
-        }
+    public static ChatTemplate Load(string path) => ChatTemplate.Parse(ChatTemplateFiles.ReadText(path), path);
 
-        try
-        {
-            ReadOnlySpan<byte> bytes = file.Memory.AsSpan();
-            bytes = bytes.StartsWith(Encoding.UTF8.Preamble) ? bytes[Encoding.UTF8.Preamble.Length..] : bytes;
-            return ChatTemplate.Parse(new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(bytes), path);
-        }
-        catch (DecoderFallbackException e)
-        {
-            throw new ModelFileException($"{path}: byte {e.Index} is not UTF-8 text; check that it is a template.", e);
-        }
-    }
-
-    private static string? Source(JsonValue field)
-    {
-        if (!field.IsArray)
-        {
-            return field.String();
-        }
-
-        foreach (JsonValue named in field.Items())
-        {
-            if (named.Require("name").String() == "default")
-            {
-                return named.Require("template").String();
-            }
-        }
-
-        throw field.Error("none of the templates is named 'default'");
-    }
-
-    private static string? Token(JsonValue? field) =>
-        field is not JsonValue token ? null : token.IsString ? token.String() : token.Require("content").String();
+    private static ModelChatTemplate? Parse(ChatTemplateText? text) =>
+        text is null ? null : new(ChatTemplate.Parse(text.Source, text.Name), text.BosToken, text.EosToken);
 }

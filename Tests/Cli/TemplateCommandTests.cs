@@ -53,7 +53,7 @@ public sealed class TemplateCommandTests : IDisposable
         string template = _directory.Write("t.jinja", Template);
         Tool.Refuses(App.Failure, "no such file", "template", template, "--messages", _directory.PathOf("none.json"));
         Tool.Refuses(App.Failure, "no such file", "template", _directory.PathOf("none.jinja"), "--messages", template);
-        Tool.Refuses(App.Failure, "there is no chat template", "template", _directory.Path, "--messages", template);
+        Tool.Refuses(App.Failure, "has no chat template", "template", _directory.Path, "--messages", template);
         Tool.Refuses(App.Usage, "--messages", "template", template);
     }
 

@@ -59,10 +59,8 @@ internal sealed class SymbolMerger
     /// <summary>Merges as long as the rule finds a pair.</summary>
     public void Merge(MergeRule rule)
     {
-        for (int i = 0; i < _count - 1; i++)
-        {
-            Enqueue(i, rule);
-        }
+        // All at once: making a heap of n takes O(n).
+        _candidates.EnqueueRange(FirstCandidates(rule));
 
         while (_candidates.TryDequeue(out Candidate candidate, out _))
         {
@@ -88,15 +86,34 @@ internal sealed class SymbolMerger
         }
     }
 
+    private IEnumerable<(Candidate, ulong)> FirstCandidates(MergeRule rule)
+    {
+        for (int i = 0; i < _count - 1; i++)
+        {
+            if (Find(i, rule, out Candidate candidate, out ulong priority))
+            {
+                yield return (candidate, priority);
+            }
+        }
+    }
+
     private void Enqueue(int place, MergeRule rule)
     {
-        Symbol left = _symbols[place];
-        Symbol right = _symbols[left.Next];
-        int length = left.Length + right.Length;
-        if (rule.TryMerge(left.Id, right.Id, left.Start, length, out Merge merge))
+        if (Find(place, rule, out Candidate candidate, out ulong priority))
         {
-            _candidates.Enqueue(new Candidate(place, length, merge.Id), ((ulong)merge.Rank << 32) | (uint)place);
+            _candidates.Enqueue(candidate, priority);
         }
+    }
+
+    // The merge of the symbol at a place with the next one.
+    private bool Find(int place, MergeRule rule, out Candidate candidate, out ulong priority)
+    {
+        Symbol left = _symbols[place];
+        int length = left.Length + _symbols[left.Next].Length;
+        bool found = rule.TryMerge(left.Id, _symbols[left.Next].Id, left.Start, length, out Merge merge);
+        candidate = new Candidate(place, length, merge.Id);
+        priority = ((ulong)merge.Rank << 32) | (uint)place;
+        return found;
     }
 
     /// <summary>A symbol of the row; <c>Length</c> 0 once it was merged into the one before it.</summary>

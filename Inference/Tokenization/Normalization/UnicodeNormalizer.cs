@@ -114,8 +114,9 @@ internal static class UnicodeNormalizer
         int starter = -1;
         int lastClass = 0;
         int count = 0;
-        foreach (int rune in runes)
+        for (int i = 0; i < runes.Count; i++)
         {
+            int rune = runes[i];
             int mark = tables.ClassOf(rune);
             bool blocked = count - 1 > starter && (lastClass >= mark || lastClass == 0);
             if (starter >= 0 && !blocked && Pair(runes[starter], rune, tables) is { } composed)
