@@ -9,7 +9,7 @@ namespace KvIL.Cli.Commands;
 internal static class GoldenCommand
 {
     /// <summary>All formats; a folder belongs to the first that recognises it.</summary>
-    public static IReadOnlyList<IGoldenFormat> Formats { get; } = [new ChatTemplateFormat()];
+    public static IReadOnlyList<IGoldenFormat> Formats { get; } = [new ChatTemplateFormat(), new EvictionFormat()];
 
     public static Command Create(CommandContext context)
     {

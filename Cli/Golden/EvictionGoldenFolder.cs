@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text;
 using KvIL.Conformance.Golden.Eviction;
 using KvIL.Inference.Files;
 
@@ -9,9 +10,16 @@ internal static class EvictionGoldenFolder
 {
     private const string Manifest = "manifest.json", LayerBudgets = "layer_budgets.json";
 
-    /// <summary>Whether the folder's manifest names the format.</summary>
-    public static bool Recognises(string folder) =>
-        File.Exists(Path.Combine(folder, Manifest)) && GoldenSet.Recognises(File.ReadAllText(Path.Combine(folder, Manifest)));
+    /// <summary>Whether the folder's manifest names the format, in any version; one that is damaged is still taken for it.</summary>
+    public static bool Recognises(string folder)
+    {
+        string path = Path.Combine(folder, Manifest);
+        if (!File.Exists(path)) return false;
+        using FileStream stream = File.OpenRead(path);
+        byte[] start = new byte[1 << 12];
+        string head = Encoding.UTF8.GetString(start, 0, stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false));
+        return head.Contains("\"kvil-golden/", StringComparison.Ordinal);
+    }
 
     /// <summary>Reads a folder.</summary>
     /// <exception cref="GoldenFormatException">A JSON file is missing or damaged.</exception>

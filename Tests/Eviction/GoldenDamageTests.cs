@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using KvIL.Cli.Golden;
 using KvIL.Conformance.Golden.Eviction;
@@ -23,7 +24,7 @@ public sealed class GoldenDamageTests : IDisposable
 
     [Theory]
     [InlineData("", "not valid JSON")]
-    [InlineData("{", "not valid JSON")]
+    [InlineData("{\"format\":\"kvil-golden/1\"", "not valid JSON")]
     [InlineData("[]", "expected a JSON object")]
     [InlineData("{}", "kvil-golden/1")]
     [InlineData("""{"format":"kvil-golden/2","cases":[]}""", "kvil-golden/1")]
@@ -106,7 +107,7 @@ public sealed class GoldenDamageTests : IDisposable
             .DeepClone().AsObject();
         Assert.Equal(0, Run(c, tensors).Failed);
         c["expected"]!["budgets"]![0] = (int)c["expected"]!["budgets"]![0]! + 1;
-        GoldenReport report = Run(c, tensors);
+        EvictionGoldenReport report = Run(c, tensors);
         Assert.Contains("budgets[0]: recorded", Assert.Single(report.Groups[0].Differences));
 
         string scores = (string)c["tensors"]!["scores"]!;
@@ -119,7 +120,7 @@ public sealed class GoldenDamageTests : IDisposable
 
     private static JsonNode Manifest() => JsonNode.Parse(File.ReadAllText(Path.Combine(s_golden, "manifest.json")))!;
 
-    private static GoldenReport Run(JsonObject c, IEnumerable<KeyValuePair<string, GoldenTensor>> tensors)
+    private static EvictionGoldenReport Run(JsonObject c, IEnumerable<KeyValuePair<string, GoldenTensor>> tensors)
     {
         JsonObject manifest = new() { ["format"] = GoldenSet.Format, ["cases"] = new JsonArray(c.DeepClone()) };
         return EvictionGolden.Run(GoldenSet.Read(manifest.ToJsonString(), null, tensors));
@@ -142,8 +143,8 @@ public sealed class GoldenDamageTests : IDisposable
             }
 
             JsonNode?[] values = [null, -1, 0, 1, 3, int.MaxValue, 1e300, 0.37, "x", true, new JsonArray(), new JsonArray(1, -5), new JsonObject()];
-            bool nudge = child is JsonValue v && v.TryGetValue(out int _) && random.Next(3) > 0;
-            JsonNode? value = nudge ? (int)child! + 1 : values[random.Next(values.Length)];
+            bool nudge = child?.GetValueKind() == JsonValueKind.Number && random.Next(3) > 0;
+            JsonNode? value = nudge ? child!.GetValue<double>() + 1 : values[random.Next(values.Length)];
             if (at is JsonObject owner) owner[key] = value;
             else ((JsonArray)at)[int.Parse(key, System.Globalization.CultureInfo.InvariantCulture)] = value;
             return $"{at.GetPath()}.{key} = {value}";

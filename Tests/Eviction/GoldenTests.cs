@@ -1,5 +1,7 @@
 using KvIL.Cli.Golden;
 using KvIL.Conformance.Golden.Eviction;
+using KvIL.Tests.Cli;
+using KvIL.Tests.Files;
 using Xunit;
 using GoldenReport = KvIL.Conformance.Golden.Eviction.GoldenReport;
 
@@ -13,12 +15,14 @@ public sealed class GoldenTests
         ? named
         : Repo.PathOf("golden/eviction");
 
+    private static readonly Lazy<EvictionGoldenReport> s_definitions = new(() => EvictionGolden.Run(EvictionGoldenFolder.Open(s_folder)));
+
     private static readonly EvictionRules s_kernels = new(AllocationCase.Kernel, SelectionCase.Kernel);
 
     [Fact]
     public void Definitions_reproduce_every_case()
     {
-        GoldenReport report = EvictionGolden.Run(EvictionGoldenFolder.Open(s_folder));
+        EvictionGoldenReport report = s_definitions.Value;
         Assert.Empty(Differences(report));
         Assert.Equal(EvictionGolden.CheckNames.Order(), report.Applied.Keys.Order()); // every check has a case
     }
@@ -30,7 +34,7 @@ public sealed class GoldenTests
     [SharedFact("golden/manifest.json")]
     public void Definitions_reproduce_the_whole_set()
     {
-        GoldenReport report = EvictionGolden.Run(EvictionGoldenFolder.Open(Shared.PathOf("golden")));
+        EvictionGoldenReport report = EvictionGolden.Run(EvictionGoldenFolder.Open(Shared.PathOf("golden")));
         Assert.Empty(Differences(report));
         string[] missing = [.. report.Groups.SelectMany(g => g.NotImplemented).Select(m => m.Split(": ")[^1]).Distinct().Order()];
         Assert.Equal(["channels", "kivi", "merge"], missing);
@@ -39,11 +43,42 @@ public sealed class GoldenTests
     [Fact]
     public void Neither_names_nor_order_matter()
     {
-        GoldenSet set = EvictionGoldenFolder.Open(s_folder);
-        GoldenReport renamed = EvictionGolden.Run(set.Renamed(seed: 11));
+        EvictionGoldenReport renamed = EvictionGolden.Run(EvictionGoldenFolder.Open(s_folder).Renamed(seed: 11));
         Assert.Empty(Differences(renamed));
-        Assert.Equal(EvictionGolden.Run(set).Applied.OrderBy(a => a.Key), renamed.Applied.OrderBy(a => a.Key));
+        Assert.Equal(s_definitions.Value.Applied.OrderBy(a => a.Key), renamed.Applied.OrderBy(a => a.Key));
     }
 
-    private static IEnumerable<string> Differences(GoldenReport report) => report.Groups.SelectMany(g => g.Differences);
+    [Fact]
+    public void The_tool_prints_each_group_and_succeeds()
+    {
+        ToolRun run = Tool.Run("golden", Repo.PathOf("golden/eviction"));
+        Assert.Equal((0, ""), (run.Code, run.Error));
+        Assert.Matches(@"kvpress +\d+ +0 +0", run.Out);
+        Assert.Matches(@"all +\d+ +0 +0", run.Out);
+    }
+
+    [Fact]
+    public void The_tool_names_the_number_that_differs_and_fails()
+    {
+        using TemporaryDirectory directory = new();
+        foreach (string file in Directory.EnumerateFiles(Repo.PathOf("golden/eviction"))) File.Copy(file, directory.PathOf(Path.GetFileName(file)));
+        string tables = File.ReadAllText(directory.PathOf("layer_budgets.json"));
+        directory.Write("layer_budgets.json", tables.Replace("\"sum_prefix_budget\":4016", "\"sum_prefix_budget\":4017", StringComparison.Ordinal));
+        ToolRun run = Tool.Run("golden", directory.Path);
+        Assert.Equal(1, run.Code);
+        Assert.Matches(@"layer_budgets +\d+ +1 +0", run.Out);
+        Assert.Contains("sum_prefix_budget: recorded 4017, computed 4016", run.Out);
+    }
+
+    [Fact]
+    public void The_tool_refuses_a_damaged_set_in_one_sentence()
+    {
+        using TemporaryDirectory directory = new();
+        directory.Write("manifest.json", "{\"format\": \"kvil-golden/1\", ");
+        ToolRun run = Tool.Run("golden", directory.Path);
+        Assert.Equal((1, ""), (run.Code, run.Out));
+        Assert.Matches(@"^kvil: .*manifest\.json: not valid JSON.*\.\n$", run.Error);
+    }
+
+    private static IEnumerable<string> Differences(EvictionGoldenReport report) => report.Groups.SelectMany(g => g.Differences);
 }

@@ -14,7 +14,7 @@ public sealed class ScoreLaws
     public void A_score_reads_what_it_says_it_needs_and_nothing_else() => Law.ForAll(ScoreCase.Cases, c =>
     {
         foreach ((string name, IScore score) in ScoreCase.Scores) ReadsItsNeeds(c, name, score);
-    }, 50);
+    }, 25);
 
     [Fact]
     public void Mutant_a_score_that_looks_at_values_unannounced() => Law.Catches(
@@ -32,7 +32,7 @@ public sealed class ScoreLaws
             Assert.Equal((c.KvHeads, count), (s.GetLength(0), s.GetLength(1)));
             Assert.All(s.Cast<double>(), x => Assert.True(double.IsFinite(x), name));
         }
-    }, 50);
+    }, 25);
 
     [Fact]
     public void Copies_of_a_query_head_score_as_the_head() => Law.ForAll(ScoreCase.Cases, c =>
@@ -41,10 +41,10 @@ public sealed class ScoreLaws
         ScoreInputs copies = c.Inputs(i => i / c.Group);
         ScoreInputs single = (c with { Group = 1 }).Inputs();
         foreach ((string name, IScore score) in ScoreCase.Scores) Near(name, score.Of(single), score.Of(copies));
-    }, 50);
+    }, 25);
 
     [Fact]
-    public void Scores_follow_their_heads() => Law.ForAll(ScoreCase.Cases, c => FollowHeads(c, s => s), 50);
+    public void Scores_follow_their_heads() => Law.ForAll(ScoreCase.Cases, c => FollowHeads(c, s => s), 25);
 
     [Fact]
     public void Mutant_a_query_head_that_scores_for_the_next_kv_head() => Law.Catches(
@@ -59,7 +59,7 @@ public sealed class ScoreLaws
         double[,] heavy = new H2O(0).Of(c.Inputs());
         double[,] observed = new ObservedAttention().Of(c.Inputs());
         Near("h2o", heavy, Arrays.Table(c.KvHeads, c.Length, (g, j) => observed[g, j] * (c.Length - j)));
-    }, 50);
+    }, 25);
 
     [Fact]
     public void The_last_row_is_the_window_of_one()
@@ -72,11 +72,11 @@ public sealed class ScoreLaws
 
     [Fact]
     public void Cake_without_variance_is_snapkv() => Law.ForAll(ScoreCase.Cases, c => Near(
-        "cake", new SnapKv(3, 3, PoolKind.Avg).Of(c.Inputs()), new Cake(3, Gamma: 0, Kernel: 3).Of(c.Inputs())), 50);
+        "cake", new SnapKv(3, 3, PoolKind.Avg).Of(c.Inputs()), new Cake(3, Gamma: 0, Kernel: 3).Of(c.Inputs())), 25);
 
     [Fact]
     public void Finch_without_its_factor_is_snapkv_without_pooling() => Law.ForAll(ScoreCase.Cases, c => Near(
-        "finch", new SnapKv(3, 1).Of(c.Inputs()), new Finch(3, Normalise: false).Of(c.Inputs())), 50);
+        "finch", new SnapKv(3, 1).Of(c.Inputs()), new Finch(3, Normalise: false).Of(c.Inputs())), 25);
 
     [Fact]
     public void A_preference_is_zero_where_attention_stands_still_and_grows_where_it_spreads()
@@ -101,7 +101,7 @@ public sealed class ScoreLaws
         Assert.All(cosines.Cast<double>(), s => Assert.InRange(s, -1 - Slack, 1 + Slack));
         double[,] norms = new Knorm().Of(c.Inputs());
         Near("knorm", Arrays.Table(c.KvHeads, c.Length, (g, j) => 8 * norms[g, j]), new Knorm().Of(c.Inputs(keyScale: 8)));
-    }, 50);
+    }, 25);
 
     [Fact]
     public void Expected_attention_is_a_distribution_and_knows_no_spread_of_equal_queries() => Law.ForAll(ScoreCase.Cases, c =>
@@ -114,7 +114,7 @@ public sealed class ScoreLaws
         ScoreInputs equal = new(c.Inputs().Keys) { PreRopeQueries = q };
         ExpectedAttention mean = new(2, 1, Covariance: false, ValueNorm: false);
         Near("expected", mean.Of(equal), (mean with { Covariance = true }).Of(equal));
-    }, 50);
+    }, 25);
 
     [Fact]
     public void LagKv_blocks_share_out_one_or_rank_their_rows() => Law.ForAll(ScoreCase.Cases, c =>
@@ -128,7 +128,7 @@ public sealed class ScoreLaws
             foreach (double[] block in Arrays.Row(shares, g).Chunk(Lag)) Assert.InRange(block.Sum(), 1 - Slack, 1 + Slack);
             foreach (double[] block in Arrays.Row(ranks, g).Chunk(Lag)) Assert.Equal([0, .25, .5, .75], block.Order());
         }
-    }, 50);
+    }, 25);
 
     [Fact]
     public void CurDkv_shares_out_one() => Law.ForAll(ScoreCase.Cases, c =>
@@ -138,7 +138,7 @@ public sealed class ScoreLaws
             double[,] s = new CurDkv(0, ScoreCase.Block, leverage).Of(c.Inputs());
             for (int g = 0; g < c.KvHeads; g++) Assert.InRange(Arrays.Row(s, g).Sum(), 1 - Slack, 1 + Slack);
         }
-    }, 50);
+    }, 25);
 
     [Fact]
     public void Published_padding_matters_where_the_last_chunk_is_short_alone() => Law.ForAll(ScoreCase.Cases, c =>
@@ -146,7 +146,7 @@ public sealed class ScoreLaws
         NonCausalAttention score = new(ScoreCase.Block);
         double[,] apart = score.Of(c.Inputs()), padded = (score with { PublishedPadding = true }).Of(c.Inputs());
         Assert.Equal(c.Length % ScoreCase.Block == 0, apart.Cast<double>().SequenceEqual(padded.Cast<double>()));
-    }, 50);
+    }, 25);
 
     [Fact]
     public void Leverage_of_all_rows_is_at_most_the_dimension()
@@ -165,7 +165,7 @@ public sealed class ScoreLaws
         double[,,] u = EvictionLoss.Contributions(x.Values, x.OutputProjection);
         EvictionLoss loss = new(new double[c.KvHeads, c.Length], u, new bool[c.KvHeads, c.Length]);
         Near("norms", Arrays.Table(c.KvHeads, c.Length, loss.RowNorm), norms);
-    }, 50);
+    }, 25);
 
     [Fact]
     public void Random_scores_are_uniform_and_always_the_same()

@@ -31,17 +31,19 @@ public static class EvictionGolden
     public static IEnumerable<string> CheckNames => Checks.Select(check => check.Name);
 
     /// <summary>Runs every case of a set; without <paramref name="rules"/> by definition.</summary>
+    /// <exception cref="OperationCanceledException"><paramref name="cancelled"/> fired.</exception>
     /// <exception cref="GoldenFormatException">A case lacks something or does not fit together.</exception>
-    public static GoldenReport Run(GoldenSet set, EvictionRules? rules = null)
+    public static EvictionGoldenReport Run(GoldenSet set, EvictionRules? rules = null, CancellationToken cancelled = default)
     {
         ArgumentNullException.ThrowIfNull(set);
         Dictionary<string, int> applied = [];
-        List<GoldenGroup> groups = [];
+        List<EvictionGoldenGroup> groups = [];
         foreach (IGrouping<string, GoldenCase> group in set.Cases.GroupBy(c => c.Group))
         {
             (int passed, List<string> differences, List<string> missing) = (0, [], []);
             foreach (GoldenCase c in group)
             {
+                cancelled.ThrowIfCancellationRequested();
                 (string? difference, int checks) = Run(c, rules ?? EvictionRules.Definitions, applied);
                 if (difference is not null) differences.Add($"{c}: {difference}");
                 else if (checks == 0) missing.Add($"{c}: {c.Kind}");

@@ -25,20 +25,6 @@ public sealed class GoldenSet
 
     private List<JsonObject> Json { get; }
 
-    /// <summary>Whether a manifest is of this format; false for anything else, damaged JSON included.</summary>
-    public static bool Recognises(string manifest)
-    {
-        try
-        {
-            return JsonNode.Parse(manifest) is JsonObject json && json["format"] is JsonValue v && v.TryGetValue(out string? f)
-                && f == Format;
-        }
-        catch (JsonException)
-        {
-            return false;
-        }
-    }
-
     /// <summary>Reads a set from its texts and its tensors by name.</summary>
     /// <param name="manifest">manifest.json.</param>
     /// <param name="layerBudgets">layer_budgets.json, or null.</param>
@@ -47,7 +33,7 @@ public sealed class GoldenSet
     public static GoldenSet Read(string manifest, string? layerBudgets, IEnumerable<KeyValuePair<string, GoldenTensor>> tensors)
     {
         JsonObject json = Parsed("manifest.json", manifest);
-        if (!Recognises(manifest))
+        if (json["format"] is not JsonValue value || !value.TryGetValue(out string? format) || format != Format)
         {
             throw new GoldenFormatException($"manifest.json: expected \"format\": \"{Format}\"; use a set of that format.");
         }

@@ -18,7 +18,7 @@ public sealed class LayerTables(JsonObject json)
 
     /// <summary>Runs every table.</summary>
     /// <exception cref="GoldenFormatException">A table lacks a field or has it of another type.</exception>
-    public GoldenGroup Run()
+    public EvictionGoldenGroup Run()
     {
         (int passed, List<string> differences) = (0, []);
         Each<Pyramid>(json["integer_tables"], "integer_tables", CheckPyramid);

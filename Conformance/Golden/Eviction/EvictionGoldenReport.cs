@@ -5,7 +5,7 @@ namespace KvIL.Conformance.Golden.Eviction;
 /// <param name="Passed">Cases of which everything recorded is reproduced.</param>
 /// <param name="Differences">One sentence for each case that failed: the first number that differs.</param>
 /// <param name="NotImplemented">One sentence for each case of a kind or method that KvIL does not have.</param>
-public sealed record GoldenGroup(
+public sealed record EvictionGoldenGroup(
     string Name, int Passed, IReadOnlyList<string> Differences, IReadOnlyList<string> NotImplemented)
 {
     /// <summary>Cases that differ.</summary>
@@ -15,7 +15,7 @@ public sealed record GoldenGroup(
 /// <summary>The result of a run over a set.</summary>
 /// <param name="Groups">In the order of the set.</param>
 /// <param name="Applied">How often each check had something to compare.</param>
-public sealed record GoldenReport(IReadOnlyList<GoldenGroup> Groups, IReadOnlyDictionary<string, int> Applied)
+public sealed record EvictionGoldenReport(IReadOnlyList<EvictionGoldenGroup> Groups, IReadOnlyDictionary<string, int> Applied)
 {
     /// <summary>Cases that passed.</summary>
     public int Passed => Groups.Sum(g => g.Passed);
