@@ -68,6 +68,7 @@ internal static class Tests
         }
 
         JinjaValue Operand() => arguments.Bind(run, name, 1, name switch { "divisibleby" => "num", "in" => "seq", _ => "other" })[0]!;
+        arguments.Bind(run, name, 0);
         return name switch
         {
             "odd" => Relations.Equal(run, Operators.Apply(run, "%", value, new IntegerValue(2)), new IntegerValue(1)),
