@@ -62,6 +62,8 @@ internal static class App
             TokenizeCommand.Create(context),
             CheckCommand.Create(context),
             SynthCommand.Create(context),
+            TemplateCommand.Create(context),
+            GoldenCommand.Create(context),
             DoctorCommand.Create(context),
             KernelsCommand.Create(context),
         };

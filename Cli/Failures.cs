@@ -2,6 +2,7 @@ using KvIL.Backends;
 using KvIL.Eviction;
 using KvIL.Inference;
 using KvIL.Inference.Files;
+using KvIL.Inference.Templates;
 
 namespace KvIL.Cli;
 
@@ -12,7 +13,7 @@ internal static class Failures
     public static (string Sentence, int Code) Describe(Exception failure) => failure switch
     {
         UsageException or PolicyFormatException => (Sentence(failure.Message), App.Usage),
-        ModelFileException or RequestException or InsufficientDeviceMemoryException or DeviceFaultException =>
+        ModelFileException or RequestException or TemplateException or InsufficientDeviceMemoryException or DeviceFaultException =>
             (Sentence(failure.Message), App.Failure),
         IOException or UnauthorizedAccessException => (Sentence(failure.Message), App.Failure),
         OutOfMemoryException => ("The machine has no memory left for this; use a smaller budget, prompt or model.", App.Failure),

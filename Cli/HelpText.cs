@@ -27,9 +27,11 @@ internal static class HelpText
               kvil run models/kvil-demo -f story.txt -p "Question: Where is the map?" --evict ada-snapkv:window=16 --budget 20%
               kvil run models/kvil-demo -p "The king" --temp 0.8 --top-p 0.95 --seed 7
               kvil run models/kvil-demo -p "Hello" --json | jq .kv_bytes
+              kvil run MODEL.gguf --chat -p "What is the capital of France?"
               cat story.txt | kvil run models/kvil-demo -f -
 
-            The text goes to the standard output as it comes, everything else to the standard error.
+            The text goes to the standard output as it comes, everything else to the standard error. With --chat the prompt goes
+            through the model's chat template, and special tokens that it spells are such tokens, those in the message included.
 
             """,
         ["eval"] = """
@@ -101,6 +103,26 @@ internal static class HelpText
 
             --json prints {"tokenizer", "ids", "tokens": [{"id", "token", "bytes", "special"}]}, or with --check {"passed",
             "total", "first_failure": {"entry", "text", "expected", "got", "decoded"}}.
+            """,
+        ["template"] = """
+            Examples:
+              kvil template MODEL --messages chat.json
+              echo '[{"role": "user", "content": "Hello"}]' | kvil template MODEL --messages -
+              kvil template mine.jinja --messages chat.json --var bos_token="<s>" --var enable_thinking=false --date 2025-03-09
+
+            The prompt is printed exactly, without a newline of its own where the output goes to a file or a pipe. A template's
+            own file knows no tokens; --var gives them. A template that refuses the messages says why, and the exit code is 1.
+            """,
+        ["golden"] = """
+            Examples:
+              kvil golden DIR
+              kvil golden DIR --json | jq .failed
+
+            Prints how many vectors of each group came out as recorded, and where the first of the others differ. The exit code is
+            0 when none failed, and 1 otherwise.
+
+            --json prints {"format", "grouped_by", "groups": [{"name", "passed", "failed", "not_implemented"}],
+            "failures": [{"id", "difference"}], "passed", "failed", "not_implemented"}.
             """,
         ["doctor"] = """
             Lists the CPU, with the instruction sets that the engine uses, and every GPU that a driver reports; then runs on each

@@ -4,6 +4,8 @@ using KvIL.Inference;
 using KvIL.Inference.Files;
 using KvIL.Inference.Generation;
 using KvIL.Inference.Models;
+using KvIL.Inference.Templates;
+using KvIL.Inference.Tokenization;
 
 namespace KvIL;
 
@@ -23,6 +25,9 @@ public sealed class LanguageModel : IDisposable
 
     /// <summary>The checkpoint on its backend, for uses beyond text.</summary>
     public Model Model { get; }
+
+    private ITokenizer Tokenizer => Model.Tokenizer
+        ?? throw new RequestException("The model has no tokenizer, so text cannot be read; add one beside its weights.");
 
     /// <summary>Time that opening took.</summary>
     public TimeSpan LoadTime { get; }
@@ -53,9 +58,24 @@ public sealed class LanguageModel : IDisposable
     public Generation Generate(string prompt, GenerationOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(prompt);
-        int[] ids = Model.Tokenizer?.Encode(prompt)
-            ?? throw new RequestException("The model has no tokenizer.json, so text cannot be read; add one to its directory.");
-        return Generate(ids, options);
+        return Generate(Tokenizer.Encode(prompt), options);
+    }
+
+    /// <summary>The answer to a conversation, whose prompt the model's own chat template makes.</summary>
+    /// <remarks>
+    /// The template's text is read with special tokens, so the spelling of one in a message means that token. The start token is put in
+    /// front where the tokenizer asks for it and the template did not write it.
+    /// </remarks>
+    /// <exception cref="RequestException">The model has no tokenizer or no chat template, or an option is out of range.</exception>
+    /// <exception cref="TemplateException">The template refuses the messages.</exception>
+    public Generation Chat(IReadOnlyList<ChatMessage> messages, GenerationOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        ModelChatTemplate template = Model.ChatTemplate
+            ?? throw new RequestException("The model has no chat template; give it a plain prompt.");
+        string prompt = template.Render(messages);
+        bool begun = template.BosToken is { Length: > 0 } bos && prompt.StartsWith(bos, StringComparison.Ordinal);
+        return Generate(Tokenizer.Encode(prompt, addBos: !begun, parseSpecial: true), options);
     }
 
     /// <summary>The continuation of a prompt given as token ids.</summary>

@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using KvIL.Backends;
+using KvIL.Ops;
 using KvIL.Plans;
 using KvIL.Reference.Memory;
 using KvIL.Reference.Threading;
@@ -8,7 +10,7 @@ using KvIL.Tensors;
 namespace KvIL.Reference;
 
 /// <summary>Runs plans at once, on the calling thread and its workers.</summary>
-internal sealed unsafe class HostQueue(Workers workers, MemoryAccount account) : IQueue
+internal sealed unsafe class HostQueue(ReferenceBackend backend, Workers workers) : IQueue
 {
     private readonly Frame _frame = new(workers);
     private HostBuffer? _arena;
@@ -29,9 +31,25 @@ internal sealed unsafe class HostQueue(Workers workers, MemoryAccount account) :
     {
         Executable lowered = (Executable)executable;
         _frame.Fill(lowered, bindings, Arena(lowered.ScratchBytes));
+        if (backend.Watch is not null)
+        {
+            RunWatched(lowered, backend.Watch);
+            return;
+        }
+
         foreach (Step step in lowered.Steps)
         {
             step.Run(_frame);
+        }
+    }
+
+    private void RunWatched(Executable executable, Action<Op, TimeSpan> watch)
+    {
+        for (int i = 0; i < executable.Steps.Length; i++)
+        {
+            long began = Stopwatch.GetTimestamp();
+            executable.Steps[i].Run(_frame);
+            watch(executable.Plan.Ops[i], Stopwatch.GetElapsedTime(began));
         }
     }
 
@@ -59,7 +77,7 @@ internal sealed unsafe class HostQueue(Workers workers, MemoryAccount account) :
         {
             _arena?.Dispose();
             _arena = null;
-            _arena = HostBuffer.Allocate(Bytes(bytes), account, MemoryKind.Scratch);
+            _arena = HostBuffer.Allocate(Bytes(bytes), backend.Memory, MemoryKind.Scratch);
         }
 
         return _arena.Pointer;

@@ -27,6 +27,9 @@ public sealed class ReferenceBackend : IBackend
     /// <summary>Threads that work on one op.</summary>
     public int Threads => _workers.Count;
 
+    /// <summary>Told after each op how long it took; null, and free of cost, unless somebody measures.</summary>
+    public Action<Op, TimeSpan>? Watch { get; set; }
+
     /// <inheritdoc/>
     public MemoryAccount Memory { get; } = new();
 
@@ -50,7 +53,7 @@ public sealed class ReferenceBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public IQueue CreateQueue() => new HostQueue(_workers, Memory);
+    public IQueue CreateQueue() => new HostQueue(this, _workers);
 
     /// <inheritdoc/>
     public void Dispose() => _workers.Dispose();

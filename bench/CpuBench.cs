@@ -1,8 +1,6 @@
-using System.Diagnostics;
 using KvIL.Backends;
 using KvIL.Eviction;
-using KvIL.Inference.Models;
-using KvIL.Inference.Runtime;
+using KvIL.Inference.Files.Synthesis;
 using KvIL.Plans;
 using KvIL.Reference;
 using KvIL.Tensors;
@@ -10,22 +8,37 @@ using KvIL.Tensors;
 namespace KvIL.Bench;
 
 /// <summary>Decode, prefill and the Ada-SnapKV step beside a read loop and a multiply-add loop of the same run.</summary>
-/// <remarks>Rounds interleave all measurements, and medians of their ratios are reported, so that a machine that drifts does not decide.</remarks>
+/// <remarks>Rounds interleave all measurements of all types, and medians of their ratios are reported, so that a machine that drifts does not decide.</remarks>
 internal static class CpuBench
 {
     private const int Rounds = 9;
     private const double ValidBandwidth = 30e9;
 
-    public static int Run(int threads)
+    public static int Run(int threads, SyntheticShape shape, int? layers, DType[] types, bool eviction)
     {
         Console.WriteLine($"{threads} threads, {Environment.ProcessorCount} processors, 512-bit vectors: {System.Runtime.Intrinsics.Vector512.IsHardwareAccelerated}");
-        double bandwidth = 0;
-        foreach (DType type in (ReadOnlySpan<DType>)[DType.F32, DType.F16])
+        Console.WriteLine($"{shape.Name}, {layers ?? shape.Layers} layers, prompt of {ModelRun.PromptTokens}; shares of the read loop and of the FMA loop, for which projections alone are counted");
+        List<ModelRun> runs = [];
+        double bandwidth;
+        try
         {
-            bandwidth = Math.Max(bandwidth, RunModel(type, threads));
+            foreach (DType type in types)
+            {
+                runs.Add(new(shape, type, layers, threads));
+            }
+
+            bandwidth = Measure(runs, threads);
+        }
+        finally
+        {
+            runs.ForEach(run => run.Dispose());
         }
 
-        RunEviction(threads);
+        if (eviction)
+        {
+            RunEviction(threads);
+        }
+
         if (bandwidth < ValidBandwidth)
         {
             Console.WriteLine($"INVALID: the read loop reached {bandwidth / 1e9:F1} GB/s; below {ValidBandwidth / 1e9:F0} this machine is too busy, or of another class than the targets are for.");
@@ -35,56 +48,31 @@ internal static class CpuBench
         return 0;
     }
 
-    private static double RunModel(DType type, int threads)
+    private static double Measure(List<ModelRun> runs, int threads)
     {
-        string directory = Path.Combine(Path.GetTempPath(), $"kvil-bench-{Environment.ProcessId}");
-        try
-        {
-            SyntheticCheckpoint.WriteSmolLm2(directory, type);
-            using ReferenceBackend backend = new(threads);
-            using Model model = Model.Open(directory, backend);
-            using Engine engine = new(model, new() { MaxTokens = 1024 });
-            using KvCache cache = engine.CreateCache();
-            return Measure(type, threads, model, engine, cache);
-        }
-        finally
-        {
-            Directory.Delete(directory, recursive: true);
-        }
-    }
-
-    private static double Measure(DType type, int threads, Model model, Engine engine, KvCache cache)
-    {
-        int[] prompt = [.. Enumerable.Range(0, 512).Select(i => i * 7 % model.Config.VocabSize)];
-        int[] zero = [0];
-        int[] token = [1];
-        long weightBytes = model.Weights.Values.Sum(weight => weight.Spec.SizeBytes);
-        double multiplyAdds = 2.0 * prompt.Length * (weightBytes / type.BlockBytes() - ((long)model.Config.VocabSize * model.Config.HiddenSize));
-        List<double> decode = [], prefill = [], read = [], fma = [], decodeRate = [], prefillRate = [];
-        engine.Forward(cache, new int[8], new int[8], [7]);
+        List<double> read = [], fma = [];
         for (int round = 0; round < Rounds; round++)
         {
-            double bandwidth = Machine.ReadBandwidth(threads);
-            double seconds = Time(() => engine.Forward(cache, zero, token, zero), repeats: 8);
-            double peak = Machine.FmaPeak(threads);
-            double whole;
-            using (KvCache fresh = engine.CreateCache())
-            {
-                whole = Time(() => engine.Prefill(fresh, 0, prompt, EvictionPolicy.Full, reserve: 0), repeats: 1);
-            }
-
-            read.Add(bandwidth);
-            fma.Add(peak);
-            decode.Add(weightBytes / seconds / bandwidth);
-            decodeRate.Add(1 / seconds);
-            prefill.Add(multiplyAdds / whole / peak);
-            prefillRate.Add(prompt.Length / whole);
+            read.Add(Machine.ReadBandwidth(threads));
+            fma.Add(Machine.FmaPeak(threads));
+            runs.ForEach(run => run.Measure());
         }
 
-        Console.WriteLine(
-            $"{type}: read loop {Median(read) / 1e9:F1} GB/s, FMA loop {Median(fma) / 1e9:F0} GFLOP/s | "
-            + $"decode {Median(decodeRate):F1} tokens/s, {Median(decode):P0} of the read loop | "
-            + $"prefill of {prompt.Length} {Median(prefillRate):F0} tokens/s, {Median(prefill):P0} of the FMA loop (projections alone counted)");
+        Console.WriteLine($"read loop {Median(read) / 1e9:F1} GB/s, FMA loop {Median(fma) / 1e9:F0} GFLOP/s");
+        ModelRun? half = runs.Find(run => run.Type == DType.F16);
+        foreach (ModelRun run in runs)
+        {
+            double share = Median(run.Decode.Zip(read, (seconds, bandwidth) => run.WeightBytes / seconds / bandwidth));
+            double work = Median(run.Prefill.Zip(fma, (seconds, peak) => run.MultiplyAdds / seconds / peak));
+            string faster = half is null ? "" : $", {Median(half.Decode.Zip(run.Decode, (f16, seconds) => f16 / seconds)):F2} of F16";
+            (string decode, string prefill) = run.Shares();
+            Console.WriteLine($"""
+                {run.Type} ({run.WeightBytes / 1e6:F0} MB; matrices: {run.Matrices})
+                  decode  {1 / Median(run.Decode):F1} tokens/s, {share:P0}{faster}: {decode}
+                  prefill {ModelRun.PromptTokens / Median(run.Prefill):F0} tokens/s, {work:P0}: {prefill}
+                """);
+        }
+
         return Median(read);
     }
 
@@ -117,7 +105,7 @@ internal static class CpuBench
                 [program.Total] = rows * kvHeads,
                 [program.Window] = policy.Window,
             };
-            double[] seconds = [.. Enumerable.Range(0, Rounds).Select(_ => Time(() => queue.Enqueue(executable, bindings), 1))];
+            double[] seconds = [.. Enumerable.Range(0, Rounds).Select(_ => ModelRun.Time(() => queue.Enqueue(executable, bindings), 1))];
             Console.WriteLine(
                 $"Ada-SnapKV step, {queryHeads}/{kvHeads} heads of {headDim}, {tokens} tokens: {Median(seconds) * 1e3:F1} ms, {Median(seconds) * 1e9 / tokens:F0} ns a token");
         }
@@ -140,16 +128,5 @@ internal static class CpuBench
         return store;
     }
 
-    private static double Time(Action action, int repeats)
-    {
-        long began = Stopwatch.GetTimestamp();
-        for (int i = 0; i < repeats; i++)
-        {
-            action();
-        }
-
-        return Stopwatch.GetElapsedTime(began).TotalSeconds / repeats;
-    }
-
-    private static double Median(IReadOnlyCollection<double> values) => values.Order().ElementAt(values.Count / 2);
+    private static double Median(IEnumerable<double> values) => values.Order().ElementAt(values.Count() / 2);
 }

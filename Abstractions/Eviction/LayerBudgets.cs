@@ -148,6 +148,14 @@ public static class LayerBudgets
     /// </summary>
     public static int KeepCountCompat(int seqLen, double compressionRatio) => (int)(seqLen * (1 - compressionRatio));
 
+    /// <summary>A layer's rows over all heads in the removal fork of kvpress: <c>int(T * (1 - ratio) * heads)</c> in doubles.</summary>
+    public static int KeepTotalCompat(int seqLen, double compressionRatio, int heads) =>
+        (int)(seqLen * (1 - compressionRatio) * heads);
+
+    /// <summary>Rows promised to each head in that fork: <c>int(T * (1 - ratio) * share)</c> in doubles.</summary>
+    public static int SafeCountCompat(int seqLen, double compressionRatio, double share) =>
+        (int)(seqLen * (1 - compressionRatio) * share);
+
     // x_l as a fraction over β·(L − 1).
     private static (long Numerator, long Denominator) Ideal(long rows, long candidates, long beta, int layer, int layers)
     {

@@ -87,7 +87,7 @@ public sealed partial class PlanBuilder
         int heads = ExpectWindow(window, spec);
         Expect(counts, DType.I32, [spec.NumKvHeads]);
         ExpectIndices(rows, nameof(rows));
-        ExpectWeight(outputProjection, [outputProjection.Tensor.Shape[0], heads * spec.HeadDim]);
+        ExpectStored(outputProjection, [outputProjection.Tensor.Shape[0], heads * spec.HeadDim]);
         CheckRule(rule, nameof(rule));
         return Add(new EvictionLossOp(window, store, counts, rows, outputProjection, F32(4), sequence, tokens, rule));
     }

@@ -96,7 +96,7 @@ public sealed partial class PlanBuilder
         }
 
         Require(
-            !actual.Type.IsQuantized(), $"expected F32, F16 or BF16 (only weights of Linear and Embed may be quantised), got {slot.Spec}.", name!);
+            !actual.Type.IsQuantized(), $"expected F32, F16 or BF16 (only matrices may be quantised), got {slot.Spec}.", name!);
     }
 
     // A weight in any stored type; a quantised one in whole blocks.

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
+using KvIL.Backends;
 using KvIL.Inference.Evaluation;
+using KvIL.Inference.Models;
 using Spectre.Console;
 
 namespace KvIL.Cli.Commands;
@@ -45,8 +47,9 @@ internal sealed class CheckCommand
         }
 
         Device device = CommonOptions.ReadDevice(parse, _threads, _device);
-        using LanguageModel model = terminal.Spin("loading", () => LanguageModel.Open(path, device));
-        CheckReport report = terminal.Track("checking", progress => ReferenceCheck.Run(model.Model, path, reference, progress, _context.Cancelled));
+        using IBackend backend = device.CreateBackend();
+        using Model model = terminal.Spin("loading", () => Model.Open(path, backend, readTokenizer: false));
+        CheckReport report = terminal.Track("checking", progress => ReferenceCheck.Run(model, reference, progress, _context.Cancelled));
         if (parse.GetValue(_json))
         {
             Json.Write(terminal, report);

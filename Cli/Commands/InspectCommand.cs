@@ -13,10 +13,15 @@ internal static class InspectCommand
     {
         Argument<string> model = CommonOptions.Model();
         Option<bool> json = CommonOptions.Json("Prints one JSON object in place of the text.");
-        Command command = new("inspect", "Shows a model's shapes, tensors, tokenizer, and the bytes of its cache.") { model, json };
+        Option<bool> tensors = new("--tensors") { Description = "Lists every tensor." };
+        Option<bool> metadata = new("--metadata") { Description = "Lists the metadata of a GGUF file." };
+        Command command = new("inspect", "Shows a model's format, shapes, tensors, tokenizer, and the bytes of its cache.")
+        {
+            model, json, tensors, metadata,
+        };
         command.SetAction(parse =>
         {
-            Inspection inspection = Inspect(CommonOptions.ReadModel(parse, model));
+            Inspection inspection = Inspect(CommonOptions.ReadModel(parse, model), parse.GetValue(tensors), parse.GetValue(metadata));
             if (parse.GetValue(json))
             {
                 Json.Write(context.Terminal, inspection);
@@ -33,7 +38,7 @@ internal static class InspectCommand
 
     /// <summary>Reads the files' headers and the tokenizer; no weight is touched.</summary>
     /// <exception cref="ModelFileException">The model is missing, damaged or not supported.</exception>
-    public static Inspection Inspect(string path)
+    public static Inspection Inspect(string path, bool tensors = false, bool metadata = false)
     {
         using Checkpoint checkpoint = Checkpoint.Open(path);
         Transformer transformer = new(checkpoint);
@@ -48,6 +53,7 @@ internal static class InspectCommand
         return new()
         {
             Path = path,
+            Format = checkpoint.Format,
             Architecture = config.Architecture,
             Layers = config.NumLayers,
             HiddenSize = config.HiddenSize,
@@ -69,9 +75,30 @@ internal static class InspectCommand
             ],
             Tokenizer = tokenizer is null ? null : new(tokenizer.Kind, tokenizer.VocabSize, tokenizer.BosId, tokenizer.AddsBos),
             Eos = config.EosTokenIds.Count > 0 ? config.EosTokenIds : tokenizer?.EosIds ?? [],
+            ChatTemplate = checkpoint.ReadChatTemplate() is { Source: string template } ? new(template.Length, FirstLine(template)) : null,
+            Windows = [.. config.Layers.Select(layer => layer.Window)],
+            TensorList = tensors ? [.. checkpoint.Tensors.Values.Select(Describe)] : null,
+            Metadata = metadata ? MetadataOf(checkpoint) : null,
             Kv = KvOf(config, transformer.Map.NumStores),
             Stores = transformer.Map.Stores,
         };
+    }
+
+    private static TensorInfo Describe(FileTensor tensor) =>
+        new(tensor.Name, tensor.StoredType, tensor.Shape, tensor.Data.LengthBytes, tensor.Path, tensor.FileOffset);
+
+    private static string FirstLine(string template)
+    {
+        const int most = 120;
+        string line = template.AsSpan().TrimStart().ToString().Split('\n')[0].TrimEnd();
+        return line.Length <= most ? line : $"{line[..most]}…";
+    }
+
+    private static MetadataInfo[] MetadataOf(Checkpoint checkpoint)
+    {
+        GgufMetadata metadata = checkpoint.Metadata
+            ?? throw new UsageException($"--metadata is for GGUF files; {checkpoint.Path} is {checkpoint.Format}.");
+        return [.. metadata.Keys.Select(key => MetadataText.Describe(metadata.Require(key)))];
     }
 
     private static KvInfo KvOf(ModelConfig config, int stores)

@@ -12,17 +12,26 @@ internal static class InspectionText
         void Row(string name, string value) => grid.AddRow(new Text(name), new Text(Terminal.Visible(value)));
 
         Row("model", $"{i.Path}: {i.Architecture}, {N(i.Parameters)} parameters");
+        Row("format", i.Format);
         Row("shape", $"{i.Layers} layers, hidden {N(i.HiddenSize)}, MLP {N(i.IntermediateSize)}, {i.QueryHeads} query and {i.KvHeads} KV heads of {i.HeadDim}");
         Row("embeddings", $"{N(i.VocabSize)} tokens, {(i.TiedEmbeddings ? "tied to the output" : "output of its own")}");
-        Row("context", $"{N(i.Context)} positions, RoPE base {N(i.RopeTheta)}, RMSNorm eps {i.RmsNormEps.ToString(CultureInfo.InvariantCulture).ToLowerInvariant()}");
-        Row("tensors", string.Join("; ", i.Tensors.Select(t => $"{t.Count} {t.Type}, {ByteSize.Show(t.Bytes)}")));
+        Row("context", $"{N(i.Context)} positions, RoPE base {N(i.RopeTheta)}, RMSNorm eps {i.RmsNormEps.ToString("G7", CultureInfo.InvariantCulture).ToLowerInvariant()}");
+        if (i.Windows.Any(window => window is not null))
+        {
+            Row("windows", string.Join(", ", i.Windows.OfType<int>().GroupBy(window => window)
+                .Select(group => $"{N(group.Key)} tokens in {group.Count()} of {i.Layers} layers")));
+        }
+
         Row("tokenizer", i.Tokenizer is { } tokenizer
             ? $"{tokenizer.Kind}, {N(tokenizer.Size)} tokens, start {tokenizer.Bos?.ToString(CultureInfo.InvariantCulture) ?? "none"}"
                 + (tokenizer.AddsBos ? " (put in front of a prompt)" : "")
             : "none");
+        Row("chat template", i.ChatTemplate is { } template ? $"{N(template.Length)} characters: {template.FirstLine}" : "none");
         Row("end tokens", i.Eos.Count == 0 ? "none" : string.Join(", ", i.Eos));
         terminal.Write(grid);
 
+        terminal.WriteLine();
+        terminal.Write(InspectionLists.Types(i));
         terminal.WriteLine();
         terminal.Write(Bytes(i));
         terminal.WriteLine(i.Kv.Formula);
@@ -39,6 +48,8 @@ internal static class InspectionText
         {
             terminal.WriteLine($"each layer reads its own store: layer l reads store l, l = 0 to {i.Layers - 1}");
         }
+
+        InspectionLists.Write(terminal, i);
     }
 
     private static Table Bytes(Inspection i)

@@ -4,6 +4,7 @@ using KvIL.Eviction;
 using KvIL.Inference;
 using KvIL.Inference.Generation;
 using KvIL.Inference.Runtime;
+using KvIL.Inference.Templates;
 using KvIL.Tensors;
 
 namespace KvIL.Cli.Commands;
@@ -23,6 +24,8 @@ internal sealed class RunCommand
         Description = "Reads the prompt from a file, or from the standard input for -; with -p too, the file's text comes first, -p after it on a line of its own.",
     };
 
+    private readonly Option<bool> _chat = new("--chat") { Description = "Takes the prompt as a user's message, in the model's own chat template." };
+    private readonly Option<string?> _system = new("--system") { HelpName = "TEXT", Description = "With --chat: a system message before it." };
     private readonly Option<string?> _evict = new("--evict") { HelpName = "POLICY", Description = "What the cache keeps; default full. See below." };
 
     private readonly Option<string?> _budget = new("--budget")
@@ -55,7 +58,7 @@ internal sealed class RunCommand
         RunCommand run = new(context);
         Command command = new("run", "Continues a prompt, with the cache held to a budget.")
         {
-            run._model, run._prompt, run._file, run._evict, run._budget, run._maxTokens,
+            run._model, run._prompt, run._file, run._chat, run._system, run._evict, run._budget, run._maxTokens,
             run._temperature, run._topK, run._topP, run._minP, run._seed,
             run._threads, run._chunk, run._device, run._memoryLimit, run._rowType, run._printPlan, run._json,
         };
@@ -78,6 +81,7 @@ internal sealed class RunCommand
             throw new UsageException("--print-plan prints text and --json an object; leave one of them out.");
         }
 
+        ChatMessage[]? conversation = ReadSystem(parse);
         string prompt = printPlan ? "" : PromptSource.Read(parse.GetValue(_file), parse.GetValue(_prompt), terminal);
         using LanguageModel model = terminal.Spin("loading", () => LanguageModel.Open(path, device, options.MemoryLimit));
         PolicyArguments.CheckFits(policy.Budget, model.Model.Config.MaxPositions);
@@ -87,7 +91,8 @@ internal sealed class RunCommand
             return App.Success;
         }
 
-        (List<int> ids, string text, GenerationStatistics statistics) = Generate(model, prompt, options, json);
+        (List<int> ids, string text, GenerationStatistics statistics) = Generate(
+            options, json, o => conversation is null ? model.Generate(prompt, o) : model.Chat([.. conversation, new("user", prompt)], o));
         if (json)
         {
             Json.Write(terminal, RunResult.Of(text, ids, statistics, model.LoadTime, policy, evict));
@@ -99,10 +104,10 @@ internal sealed class RunCommand
     }
 
     private (List<int> Ids, string Text, GenerationStatistics Statistics) Generate(
-        LanguageModel model, string prompt, GenerationOptions options, bool silent)
+        GenerationOptions options, bool silent, Func<GenerationOptions, Generation> start)
     {
         Action<double> report = _ => { };
-        Generation generation = model.Generate(prompt, options with
+        Generation generation = start(options with
         {
             PrefillProgress = share =>
             {
@@ -137,6 +142,15 @@ internal sealed class RunCommand
         }
 
         return (ids, text.ToString(), generation.Statistics);
+    }
+
+    // What comes before the user's message; null where the prompt is no message.
+    private ChatMessage[]? ReadSystem(ParseResult parse)
+    {
+        string? system = parse.GetValue(_system);
+        return parse.GetValue(_chat) ? (system is null ? [] : [new("system", system)])
+            : system is null ? null
+            : throw new UsageException("--system is a message of a chat; add --chat.");
     }
 
     private GenerationOptions ReadOptions(ParseResult parse, EvictionPolicy policy)

@@ -13,7 +13,8 @@ namespace KvIL.Conformance.Generators;
 /// <param name="Seed">Seed of the data.</param>
 public sealed record QuantizedCase(int N, int Blocks, int Outputs, DType Type, bool Bias, int Seed) : ICase<QuantizedCase>
 {
-    private static readonly ImmutableArray<DType> _types = [.. Enum.GetValues<DType>().Where(type => type.IsQuantized())];
+    /// <summary>The quantised types.</summary>
+    internal static readonly ImmutableArray<DType> QuantizedTypes = [.. Enum.GetValues<DType>().Where(type => type.IsQuantized())];
 
     /// <summary>Columns.</summary>
     public int Width => Blocks * Type.BlockElements();
@@ -21,7 +22,7 @@ public sealed record QuantizedCase(int N, int Blocks, int Outputs, DType Type, b
     /// <inheritdoc/>
     public static QuantizedCase Generate(Random random)
     {
-        DType type = random.Of(_types.AsSpan());
+        DType type = random.Of(QuantizedTypes.AsSpan());
         int blocks = type.BlockElements() == 32 ? random.Of(1, 2, 3, 5, 18) : random.Of(1, 2, 3);
         return new(random.Tokens(), blocks, random.Of(1, 2, 7, 8, 9, 33), type, random.Of(false, true), random.Next());
     }
@@ -38,22 +39,25 @@ public sealed record QuantizedCase(int N, int Blocks, int Outputs, DType Type, b
     /// <summary>F32 <c>[n, width]</c>.</summary>
     public HostTensor Rows(int stream) => HostTensor.F32(Draw.Values(Seed, stream, N * Width, ValueKind.Normal), N, Width);
 
-    /// <summary>Type <c>[outputs, width]</c>: any bytes, with scales and minima around ±2⁻⁵ and a subnormal one now and then.</summary>
-    public HostTensor Weight(int stream)
+    /// <summary>Type <c>[outputs, width]</c>.</summary>
+    public HostTensor Weight(int stream) => Weight(Type, Seed, stream, Outputs, Width);
+
+    /// <summary>A quantised weight: any bytes, with scales and minima up to ±2⁻⁴ and a subnormal one now and then.</summary>
+    internal static HostTensor Weight(DType type, int seed, int stream, int rows, int width)
     {
-        Random random = new(unchecked((Seed * 31) + stream));
-        byte[] blocks = new byte[Outputs * Type.SizeBytes(Width)];
+        Random random = new(unchecked((seed * 31) + stream));
+        byte[] blocks = new byte[rows * type.SizeBytes(width)];
         random.NextBytes(blocks);
-        for (int block = 0; block < blocks.Length; block += Type.BlockBytes())
+        for (int block = 0; block < blocks.Length; block += type.BlockBytes())
         {
-            foreach (int offset in HalfOffsets(Type))
+            foreach (int offset in HalfOffsets(type))
             {
                 double value = (random.NextDouble() - 0.5) * (random.Next(8) == 0 ? 1e-5 : 0.125);
                 BinaryPrimitives.WriteHalfLittleEndian(blocks.AsSpan(block + offset), (Half)value);
             }
         }
 
-        return HostTensor.Quantized(Type, blocks, Outputs, Width);
+        return HostTensor.Quantized(type, blocks, rows, width);
     }
 
     /// <summary>A bias, F32 <c>[outputs]</c>.</summary>

@@ -45,7 +45,11 @@ public static class EvictionLossLaws
     private static HostTensor Projection(EvictionCase c)
     {
         int channels = c.Store.QueryHeads * c.Store.HeadDim;
-        return HostTensor.Weight(DType.F32, Draw.Values(c.Store.Seed, 30, Width * channels, ValueKind.Normal), Width, channels);
+        DType[] types = [DType.F32, .. QuantizedCase.QuantizedTypes.Where(type => channels % type.BlockElements() == 0)];
+        DType chosen = types[c.Store.Seed % types.Length];
+        return chosen == DType.F32
+            ? HostTensor.Weight(DType.F32, Draw.Values(c.Store.Seed, 30, Width * channels, ValueKind.Normal), Width, channels)
+            : QuantizedCase.Weight(chosen, c.Store.Seed, 30, Width, channels);
     }
 
     // The layer's output for the newest query, in attention and projection.

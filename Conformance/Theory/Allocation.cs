@@ -80,6 +80,32 @@ public static class Allocation
         return counts;
     }
 
+    /// <summary>Head budgets that minimise <c>ε_head = 2 Σ C_i (1 − F_i)</c>: counts in the global top B of <c>C_i A_i</c>.</summary>
+    /// <remarks>
+    /// KvIL's own, after Ada-KV's Theorem 3.3 with each head's norm in place of their maximum; the exchange argument is the same.
+    /// Equal products go to the lower head, then to the lower position.
+    /// </remarks>
+    /// <param name="attention">A_i, rows of each head.</param>
+    /// <param name="norms">C_i ≥ 0 (<see cref="EvictionLoss.HeadNorm"/>).</param>
+    /// <param name="total">B.</param>
+    public static int[] Weighted(double[][] attention, double[] norms, int total)
+    {
+        int[] heads = [.. attention.SelectMany((row, i) => row.Select(a => (Product: norms[i] * a, Head: i)))
+            .OrderByDescending(e => e.Product).Take(total).Select(e => e.Head)];
+        return [.. attention.Select((_, i) => heads.Count(h => h == i))];
+    }
+
+    /// <summary>Every head's scores times the share of its mass that its best <paramref name="rows"/> hold.</summary>
+    /// <remarks>
+    /// The <c>normalize</c> option of the AdaKV repository: for the split over heads only, never for the rows.
+    /// <code>S'_i = S_i · Σ_{best rows} S_i / Σ S_i</code>
+    /// </remarks>
+    public static float[][] Normalised(float[][] scores, int rows) => [.. scores.Select(row =>
+    {
+        double share = row.OrderDescending().Take(rows).Sum(x => (double)x) / row.Sum(x => (double)x);
+        return row.Select(x => (float)(x * share)).ToArray();
+    })];
+
     /// <summary>
     /// <c>u_i</c> in units of 1/lcm(1..H): what is left is shared equally; heads that the share overfills take their candidates and
     /// leave; repeat.

@@ -1,4 +1,5 @@
 using KvIL.Eviction;
+using static KvIL.Conformance.Theory.Arrays;
 
 namespace KvIL.Conformance.Theory;
 
@@ -93,17 +94,5 @@ public static class WindowScores
         double[,] Row(int t) => Pool(Table(h, n, (i, j) => a[i, t, j]), kernel, kind);
         double[][,] perQuery = [.. Enumerable.Range(0, w).Select(Row)];
         return Table(h, n, (i, j) => perQuery.Average(p => p[i, j]));
-    }
-
-    private static double[,] Table(int rows, int columns, Func<int, int, double> value)
-    {
-        double[,] table = new double[rows, columns];
-        for (int cell = 0; cell < table.Length; cell++)
-        {
-            (int i, int j) = (cell / columns, cell % columns);
-            table[i, j] = value(i, j);
-        }
-
-        return table;
     }
 }

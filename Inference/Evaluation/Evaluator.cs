@@ -51,7 +51,7 @@ public sealed class Evaluator : IDisposable
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(items);
         ITokenizer tokenizer = model.Tokenizer
-            ?? throw new RequestException("The model has no tokenizer.json, so prompts cannot be read; add one to its directory.");
+            ?? throw new RequestException("The model has no tokenizer, so prompts cannot be read; add one beside its weights.");
         _items = [.. items.Select(item => Prepare(item, tokenizer, model.Config.MaxPositions))];
         _policies = [.. policies.Distinct().Select(text => (text, EvictionPolicy.Parse(text))).Where(p => !p.Item2.KeepsEverything)];
         _budgets = [.. budgets.Distinct()];

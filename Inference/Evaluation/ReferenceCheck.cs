@@ -21,15 +21,14 @@ public static class ReferenceCheck
     /// <summary>Compares a model with a reference.</summary>
     /// <param name="model">The model; it needs no tokenizer.</param>
     /// <param name="reference">The reference file; null for the one beside the model.</param>
-    /// <param name="path">The model's path.</param>
     /// <param name="progress">Told the share done, from 0 to 1.</param>
     /// <param name="cancelled">Ends the run between chunks and tokens.</param>
     /// <exception cref="ModelFileException">The reference is missing, damaged, or of another layout or model.</exception>
     public static CheckReport Run(
-        Model model, string path, string? reference = null, Action<double>? progress = null, CancellationToken cancelled = default)
+        Model model, string? reference = null, Action<double>? progress = null, CancellationToken cancelled = default)
     {
         ArgumentNullException.ThrowIfNull(model);
-        string file = reference ?? ReferenceFile.PathBeside(path);
+        string file = reference ?? ReferenceFile.PathBeside(model.Path);
         using ReferenceFile recorded = ReferenceFile.Open(file, model.Transformer);
         int longest = recorded.Sequences.Max(sequence => sequence.Ids.Length + sequence.Greedy.Length);
         int chunk = Math.Clamp(MaxLogits / model.Config.VocabSize, 1, Math.Min(MaxChunk, longest));
@@ -126,13 +125,24 @@ public static class ReferenceCheck
         // The named tokens, and the k largest in order: a sorted list moves no further than its entries do.
         private void CompareTop(int position, ReadOnlySpan<float> logits, int k, ReadOnlySpan<float> expected)
         {
-            float[] sorted = logits.ToArray();
-            Array.Sort(sorted);
-            for (int i = 0; i < k; i++)
+            PriorityQueue<float, float> best = new(k + 1);
+            foreach (float logit in logits)
+            {
+                if (best.Count < k)
+                {
+                    best.Enqueue(logit, logit);
+                }
+                else if (logit > best.Peek())
+                {
+                    best.EnqueueDequeue(logit, logit);
+                }
+            }
+
+            for (int i = k - 1; i >= 0; i--)
             {
                 int token = sequence.TopIds[(position * k) + i];
                 _top.Add(expected[(position * k) + i], logits[token], position, token);
-                _top.Add(expected[(position * k) + i], sorted[^(i + 1)], position, token);
+                _top.Add(expected[(position * k) + i], best.Dequeue(), position, token);
             }
         }
 

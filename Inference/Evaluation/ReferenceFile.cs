@@ -5,7 +5,7 @@ using KvIL.Inference.Models;
 namespace KvIL.Inference.Evaluation;
 
 /// <summary>What another implementation computed with a model: a safetensors file of the layout <c>kvil-reference/1</c>.</summary>
-/// <remarks>Tensors are grouped by the name of a sequence; docs/check.md lists them. Shapes are checked against the model.</remarks>
+/// <remarks>Tensors are grouped by the name of a sequence; docs/models.md lists them. Shapes are checked against the model.</remarks>
 internal sealed class ReferenceFile : IDisposable
 {
     /// <summary>The layout's name, in the header.</summary>

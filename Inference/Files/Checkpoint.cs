@@ -42,6 +42,12 @@ public sealed class Checkpoint : IDisposable
     /// </summary>
     public string? TokenizerPath => _source.TokenizerPath;
 
+    /// <summary>The text of the model's chat template; null where it has none.</summary>
+    /// <exception cref="ModelFileException">The file that holds it is damaged.</exception>
+    public ChatTemplateText? ReadChatTemplate() => Metadata is { } metadata ? ChatTemplateFiles.InGguf(metadata, Path)
+        : Directory.Exists(Path) ? ChatTemplateFiles.InDirectory(Path)
+        : null;
+
     /// <summary>Opens the model at <paramref name="path"/>.</summary>
     /// <exception cref="ModelFileException">It is missing, damaged or not supported.</exception>
     public static Checkpoint Open(string path)

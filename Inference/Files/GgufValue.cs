@@ -78,6 +78,14 @@ public sealed class GgufValue
                 ? "a finite number"
                 : FormattableString.Invariant($"a number from {min} to {max}"));
 
+    /// <summary>An integer of any type, whatever its size.</summary>
+    /// <exception cref="ModelFileException">The value is not one.</exception>
+    public Int128 WholeNumber() => IntegerAt(0, Type) ?? throw Expected("a whole number");
+
+    /// <summary>A number of any type, infinities and NaN included.</summary>
+    /// <exception cref="ModelFileException">The value is not one.</exception>
+    public double AnyNumber() => NumberAt(0, Type) ?? throw Expected("a number");
+
     /// <summary>A boolean; any byte but 0 is true.</summary>
     /// <exception cref="ModelFileException">The value is not one.</exception>
     public bool Boolean() => Type == GgufValueType.Bool ? _data.AsSpan()[0] != 0 : throw Expected("a boolean");

@@ -43,8 +43,9 @@ internal sealed record ModelSource(
                 + "that holds config.json and the weights in safetensors form.");
     }
 
-    // A directory without a config.json that holds one model in GGUF form, whole or in parts.
-    private static string? GgufIn(string directory)
+    /// <summary>The model in GGUF form, whole or in parts, that a directory without a config.json holds; null for none.</summary>
+    /// <exception cref="ModelFileException">It holds several.</exception>
+    public static string? GgufIn(string directory)
     {
         if (File.Exists(System.IO.Path.Combine(directory, "config.json")))
         {

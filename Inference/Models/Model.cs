@@ -1,6 +1,7 @@
 using KvIL.Backends;
 using KvIL.Inference.Files;
 using KvIL.Inference.Runtime;
+using KvIL.Inference.Templates;
 using KvIL.Inference.Tokenization;
 using KvIL.Sharing;
 using KvIL.Tensors;
@@ -12,18 +13,22 @@ public sealed class Model : IDisposable
 {
     private readonly Checkpoint _checkpoint;
     private readonly Dictionary<string, IBuffer> _buffers = [];
+    private readonly Lazy<IReadOnlyList<int>> _eosIds;
+    private readonly Lazy<ModelChatTemplate?> _chatTemplate;
 
-    private Model(Checkpoint checkpoint, IBackend backend, SharingMap? map, long? memoryLimit)
+    private Model(Checkpoint checkpoint, IBackend backend, ModelConfig config, SharingMap? map, long? memoryLimit, bool readTokenizer)
     {
         (_checkpoint, Backend) = (checkpoint, backend);
-        Transformer = new(checkpoint, map);
+        _eosIds = new(() => [.. Config.EosTokenIds.Union(Tokenizer?.EndOfTurnIds ?? [])]);
+        _chatTemplate = new(() => ChatTemplates.Of(checkpoint));
+        Transformer = new(checkpoint, config, map);
         MemoryNeed.OfWeights(Transformer).Check(memoryLimit);
         foreach ((string name, TensorSpec spec) in Transformer.Weights)
         {
             _buffers[name] = backend.Import(spec, Transformer.Tensors[name].Data);
         }
 
-        if (checkpoint.TokenizerPath is string path)
+        if (readTokenizer && checkpoint.TokenizerPath is string path)
         {
             Tokenizer = Tokenizers.Load(path);
             Tokenizers.EnsureFits(Tokenizer, Config.VocabSize, path);
@@ -32,6 +37,9 @@ public sealed class Model : IDisposable
 
     /// <summary>The device that computes.</summary>
     public IBackend Backend { get; }
+
+    /// <summary>What was opened: a directory, or a single file.</summary>
+    public string Path => _checkpoint.Path;
 
     /// <summary>The architecture as plans.</summary>
     public Transformer Transformer { get; }
@@ -45,23 +53,36 @@ public sealed class Model : IDisposable
     /// <summary>The tokenizer, or null where the checkpoint has none.</summary>
     public ITokenizer? Tokenizer { get; }
 
-    /// <summary>Tokens that end a text.</summary>
-    public IReadOnlyList<int> EosIds => Config.EosTokenIds.Count > 0 ? Config.EosTokenIds : Tokenizer?.EosIds ?? [];
+    /// <summary>Tokens that end a text or an answer: those of the model's config and those of its tokenizer.</summary>
+    public IReadOnlyList<int> EosIds => _eosIds.Value;
+
+    /// <summary>The chat template; null where the model has none.</summary>
+    /// <exception cref="ModelFileException">The file that holds it is damaged.</exception>
+    /// <exception cref="TemplateException">It is not a template.</exception>
+    public ModelChatTemplate? ChatTemplate => _chatTemplate.Value;
 
     /// <summary>Opens the checkpoint in <paramref name="directory"/> on <paramref name="backend"/>, which must outlive the model.</summary>
     /// <param name="directory">The checkpoint's directory.</param>
     /// <param name="backend">The device.</param>
     /// <param name="map">Which layer reads whose keys and values; null for each its own.</param>
     /// <param name="memoryLimit">Most bytes of weights; null for what the machine has.</param>
+    /// <param name="readTokenizer">Whether to read the tokenizer, if there is one.</param>
     /// <exception cref="ModelFileException">The checkpoint is missing, damaged or not supported.</exception>
     /// <exception cref="RequestException">The weights are above the limit; none of them was imported.</exception>
-    public static Model Open(string directory, IBackend backend, SharingMap? map = null, long? memoryLimit = null)
+    public static Model Open(
+        string directory, IBackend backend, SharingMap? map = null, long? memoryLimit = null, bool readTokenizer = true) =>
+        Open(directory, backend, config => config, map, memoryLimit, readTokenizer);
+
+    /// <summary>The same, with another config than the files have: to see what a wrong one does.</summary>
+    internal static Model Open(
+        string directory, IBackend backend, Func<ModelConfig, ModelConfig> amend, SharingMap? map = null, long? memoryLimit = null,
+        bool readTokenizer = true)
     {
         ArgumentNullException.ThrowIfNull(backend);
         Checkpoint checkpoint = Checkpoint.Open(directory);
         try
         {
-            return new(checkpoint, backend, map, memoryLimit);
+            return new(checkpoint, backend, amend(checkpoint.Config), map, memoryLimit, readTokenizer);
         }
         catch
         {

@@ -32,9 +32,14 @@ public sealed class Transformer
     /// <exception cref="ModelFileException">A weight is missing or has another shape.</exception>
     /// <exception cref="ArgumentException">The map has another number of layers, or is cyclic.</exception>
     public Transformer(Checkpoint checkpoint, SharingMap? map = null)
+        : this(checkpoint, checkpoint?.Config!, map)
+    {
+    }
+
+    internal Transformer(Checkpoint checkpoint, ModelConfig config, SharingMap? map)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
-        Config = checkpoint.Config;
+        Config = config;
         Map = map ?? SharingMap.Identity(Config.NumLayers);
         if (Map.NumLayers != Config.NumLayers)
         {
@@ -50,7 +55,7 @@ public sealed class Transformer
         RopeConfig?[] ropes = [.. Config.Layers.Select(RotationOf)];
         Ropes = [.. ropes.OfType<RopeConfig>().Distinct()];
         _ropeOfLayer = [.. ropes.Select(rope => rope is null ? -1 : Ropes.IndexOf(rope))];
-        _weights = new(checkpoint, Map);
+        _weights = new(checkpoint, config, Map);
     }
 
     /// <summary>The model's shape.</summary>

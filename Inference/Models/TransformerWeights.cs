@@ -13,9 +13,9 @@ internal sealed class TransformerWeights
     private readonly Dictionary<string, TensorSpec> _specs = [];
 
     /// <exception cref="ModelFileException">A weight is missing or has another shape.</exception>
-    public TransformerWeights(Checkpoint checkpoint, SharingMap map)
+    public TransformerWeights(Checkpoint checkpoint, ModelConfig config, SharingMap map)
     {
-        (_checkpoint, _config) = (checkpoint, checkpoint.Config);
+        (_checkpoint, _config) = (checkpoint, config);
         Declare(Names.Embedding, _config.VocabSize, _config.HiddenSize);
         if (!_config.TieWordEmbeddings)
         {
@@ -99,14 +99,16 @@ internal sealed class TransformerWeights
 
     private void Declare(string name, params ReadOnlySpan<int> shape) => Add(name, Require(name, shape));
 
+    // Matrices may be quantised; norms and biases are plain.
     private FileTensor Require(string name, params ReadOnlySpan<int> shape)
     {
         FileTensor tensor = _checkpoint.Require(name, [.. shape.ToArray().Select(extent => (long)extent)]);
-        return tensor.Type != DType.I32
+        bool quantised = tensor.Type!.Value.IsQuantized();
+        return tensor.Type != DType.I32 && (shape.Length > 1 || !quantised)
             ? tensor
             : throw new ModelFileException(
-                $"{tensor.Path}: tensor {name} at byte offset {tensor.FileOffset}: weights are F32, F16 or BF16, got {tensor.StoredType}; "
-                + "convert the checkpoint to one of them.");
+                $"{tensor.Path}: tensor {name} at byte offset {tensor.FileOffset}: {(shape.Length > 1 ? "weights" : "norms and biases")} are "
+                + $"F32, F16 or BF16, got {tensor.StoredType}; convert the checkpoint to one of them.");
     }
 
     private void Add(string name, FileTensor tensor)

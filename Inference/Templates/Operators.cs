@@ -10,7 +10,7 @@ internal static class Operators
 
     public static JinjaValue Apply(Rendering run, string op, JinjaValue a, JinjaValue b)
     {
-        if (a is UndefinedValue || b is UndefinedValue)
+        if (a is UndefinedValue || (b is UndefinedValue && !(op == "%" && a is TextValue)))
         {
             throw run.Error(((a as UndefinedValue) ?? (UndefinedValue)b).Problem);
         }
@@ -31,7 +31,7 @@ internal static class Operators
             ("+", ListValue list, ListValue other) when list.IsTuple == other.IsTuple => Join(run, list, other),
             ("*", TextValue or ListValue, _) when PythonNumber.Whole(b) is { } count => Repeat(run, a, count),
             ("*", _, TextValue or ListValue) when PythonNumber.Whole(a) is { } count => Repeat(run, b, count),
-            ("%", TextValue format, _) => format.With(Builtins.PercentFormat.Apply(run, format.Value, b)),
+            ("%", TextValue format, _) => format.With(Builtins.PercentFormat.Apply(run, format.Value, b, format.IsSafe)),
             _ => throw run.Error($"'{op}' cannot join {a.TypeName} and {b.TypeName}"),
         };
     }

@@ -13,8 +13,8 @@ internal sealed class Rendering
     /// <summary>The most characters or items that one value may have.</summary>
     public const int MostLength = 1 << 24;
 
-    private const long Steps = 1 << 21;
-    private const long StepsPerMessage = 1 << 16;
+    private const long Steps = 1 << 19;
+    private const long StepsPerMessage = 1 << 15;
     private const long Chars = 1 << 25;
     private const long CopiesPerMessage = 4;
     private const int CharsPerStep = 64;
@@ -54,11 +54,12 @@ internal sealed class Rendering
     /// <summary>Counts characters or items before they are made.</summary>
     public void Make(long count)
     {
-        Read(count);
         if (count > MostLength || (_chars -= count) < 0)
         {
             throw Error("the template makes more text than is allowed");
         }
+
+        Read(count);
     }
 
     /// <summary>Goes one level deeper; every call is followed by one of <see cref="Leave"/>, or by the end of the rendering.</summary>

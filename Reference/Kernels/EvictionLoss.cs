@@ -66,7 +66,7 @@ internal sealed unsafe class EvictionLossStep(EvictionLossOp op) : Step
         double loss = 0;
         for (int c = 0; c < _width; c++)
         {
-            Elements.Widen(type, f.Raw(op.OutputProjection) + type.SizeBytes((long)c * inputs), weightRow, inputs);
+            WeightRows.WidenPart(type, f.Raw(op.OutputProjection), (long)c * inputs, weightRow, inputs);
             double sum = 0;
             for (int k = 0; k < inputs; k++)
             {
@@ -181,7 +181,7 @@ internal sealed unsafe class EvictionLossStep(EvictionLossOp op) : Step
                     }
 
                     long element = ((long)(c + lane) * queryHeads * d) + ((long)head * d);
-                    Elements.Widen(type, projection + type.SizeBytes(element), widened, d);
+                    WeightRows.WidenPart(type, projection, element, widened, d);
                     Panel.PackLane(widened, lane, d, panel);
                 }
 

@@ -38,13 +38,22 @@ internal readonly unsafe struct Q6_KBlock : IBlock
         sbyte* scale = (sbyte*)block + 192;
         (Vector256.ConvertToSingle(Blocks.Load8(scale)) * d).Store(scratch);
         (Vector256.ConvertToSingle(Blocks.Load8(scale + 8)) * d).Store(scratch + 8);
-        for (int run = 0; run < 8; run++)
+        for (int half = 0; half < 2; half++)
         {
-            int half = run / 4, inHalf = run % 4;
-            Vector256<byte> nibble = Packed.Part(Vector256.Load(block + (64 * half) + (inHalf % 2 * 32)), inHalf / 2 * 4, 15);
-            Vector256<byte> high = Packed.Part(Vector256.Load(block + 128 + (32 * half)), 2 * inHalf, 3);
-            Vector256<byte> q = (nibble | (high.AsUInt16() << 4).AsByte()) - Vector256.Create((byte)32);
-            Packed.Scale(32 * run, q, scratch + (2 * run), scratch, ref sink);
+            // Shifts are constants here: the output head of most 4-bit models has this type, and is the largest matrix.
+            Vector256<byte> first = Vector256.Load(block + (64 * half)), second = Vector256.Load(block + (64 * half) + 32);
+            Vector256<ushort> high = Vector256.Load(block + 128 + (32 * half)).AsUInt16();
+            float* scales = scratch + (8 * half);
+            int k = 128 * half;
+            Packed.Scale(k, Join(first, high << 4), scales, scratch, ref sink);
+            Packed.Scale(k + 32, Join(second, high << 2), scales + 2, scratch, ref sink);
+            Packed.Scale(k + 64, Join((first.AsUInt16() >> 4).AsByte(), high), scales + 4, scratch, ref sink);
+            Packed.Scale(k + 96, Join((second.AsUInt16() >> 4).AsByte(), high >> 2), scales + 6, scratch, ref sink);
         }
     }
+
+    // The low half of each byte, bits 4 and 5 of another, less 32.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<byte> Join(Vector256<byte> nibbles, Vector256<ushort> high) =>
+        ((nibbles & Vector256.Create((byte)0x0F)) | (high.AsByte() & Vector256.Create((byte)0x30))) - Vector256.Create((byte)32);
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using KvIL.Tensors;
 
 namespace KvIL.Reference.Simd;
@@ -71,6 +72,26 @@ internal static unsafe class WeightRows
     /// <summary>Widens weights of a type known at run time, from the start of a block on.</summary>
     public static void Widen(DType type, byte* source, float* destination, long count) =>
         Dispatch(type, new WidenAction((nint)source, (nint)destination, count));
+
+    /// <summary>Widens <paramref name="count"/> weights from element <paramref name="first"/> on, which may lie inside a block.</summary>
+    [SkipLocalsInit]
+    public static void WidenPart(DType type, byte* weight, long first, float* destination, int count)
+    {
+        int elements = type.BlockElements();
+        if (first % elements == 0 && count % elements == 0)
+        {
+            Widen(type, weight + type.SizeBytes(first), destination, count);
+            return;
+        }
+
+        float* block = stackalloc float[256];
+        for (long start = first / elements * elements; start < first + count; start += elements)
+        {
+            Widen(type, weight + type.SizeBytes(start), block, elements);
+            int from = (int)Math.Max(0, first - start), to = (int)Math.Min(elements, first + count - start);
+            new ReadOnlySpan<float>(block + from, to - from).CopyTo(new Span<float>(destination + (start + from - first), to - from));
+        }
+    }
 
     private readonly struct WidenAction(nint source, nint destination, long count) : IWeightAction
     {

@@ -34,8 +34,39 @@ public sealed class InspectCommandTests : IDisposable
     {
         string text = Tool.Output("inspect", Tool.Model);
         Assert.All(
-            ["LlamaForCausalLM", "3,804,416", "56 BF16", "byte-level BPE", "2,048", "3,168 B", "6,240 B", "head_dim * (key bytes + value bytes) + 4", "layer l reads store l"],
+            ["LlamaForCausalLM", "3,804,416", "byte-level BPE", "2,048", "3,168 B", "6,240 B", "head_dim * (key bytes + value bytes) + 4", "layer l reads store l"],
             part => Assert.Contains(part, text, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_gguf_file_has_its_format_lists_and_metadata()
+    {
+        string path = _directory.PathOf("m.gguf");
+        Tool.Output("synth", "--shape", "tiny", "--type", "q8_0", path);
+        JsonElement json = Json(path, "--tensors", "--metadata");
+        Assert.Equal("gguf v3", json.GetProperty("format").GetString());
+        Assert.Equal("""[{"type":"F32","count":5,"bytes":1280},{"type":"Q8_0","count":15,"bytes":139264}]""", json.GetProperty("tensors").ToString());
+        Assert.Equal(20, json.GetProperty("tensor_list").GetArrayLength());
+        Assert.Contains(
+            """{"key":"tokenizer.ggml.tokens","type":"512 x String","value":"[\"<|end|>\", \"<|start|>\", """,
+            json.GetProperty("metadata").GetRawText(), StringComparison.Ordinal);
+        string text = Tool.Output("inspect", path, "--tensors", "--metadata");
+        Assert.Matches(@"(?m)^format +gguf v3$", text);
+        Assert.Matches(@"(?m)^model\.layers\.1\.mlp\.down_proj\.weight +Q8_0 +\[64, 192\] +13,056 B at [0-9]+$", text);
+        Assert.Matches(@"(?m)^llama\.rope\.freq_base \(Float32\) = 10000$", text);
+        Assert.Matches(@"(?m)^tokenizer\.ggml\.token_type \(512 x Int32\) = \[3, 3, 1, 1, 1, 1, …\]$", text);
+        Tool.Refuses(App.Usage, "--metadata is for GGUF files", "inspect", Tool.Model, "--metadata");
+    }
+
+    [Fact]
+    public void A_chat_template_is_shown_by_its_first_line()
+    {
+        string copy = ModelCopy.Whole(_directory);
+        Assert.Equal(JsonValueKind.Null, Json(copy).GetProperty("chat_template").ValueKind);
+        File.WriteAllText(Path.Combine(copy, "tokenizer_config.json"), """{"chat_template":[{"name":"tools","template":"t"},{"name":"default","template":"one\ntwo"}]}""");
+        Assert.Equal("""{"length":7,"first_line":"one"}""", Json(copy).GetProperty("chat_template").ToString());
+        File.WriteAllText(Path.Combine(copy, "chat_template.jinja"), "{{ messages }}\n");
+        Assert.Matches(@"(?m)^chat template +15 characters: \{\{ messages \}\}$", Tool.Output("inspect", copy));
     }
 
     [Fact]
@@ -96,9 +127,9 @@ public sealed class InspectCommandTests : IDisposable
         }
     }
 
-    private static JsonElement Json(string model)
+    private static JsonElement Json(string model, params string[] options)
     {
-        using JsonDocument document = JsonDocument.Parse(Tool.Output("inspect", model, "--json"));
+        using JsonDocument document = JsonDocument.Parse(Tool.Output(["inspect", model, "--json", .. options]));
         return document.RootElement.Clone();
     }
 }

@@ -81,6 +81,7 @@ public sealed class UsageTests
 
     [Theory]
     [InlineData("inspect")]
+    [InlineData("check")]
     [InlineData("demo")]
     [InlineData("doctor")]
     [InlineData("kernels")]

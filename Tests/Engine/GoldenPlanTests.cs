@@ -1,9 +1,10 @@
+using KvIL.Cli.Golden;
 using KvIL.Conformance;
+using KvIL.Conformance.Golden.Eviction;
 using KvIL.Eviction;
 using KvIL.Plans;
 using KvIL.Reference;
 using KvIL.Tensors;
-using KvIL.Tests.Eviction;
 using Xunit;
 
 namespace KvIL.Tests.Engines;
@@ -13,6 +14,8 @@ public sealed class GoldenPlanTests : IDisposable
 {
     // Official float32 against float32; the worst seen between it and double is 3.3e-7 (golden/eviction/README.md).
     private const double Share = 1e-6;
+
+    private static IReadOnlyList<GoldenCase> Cases => EvictionGoldenFolder.Open(Repo.PathOf("golden/eviction")).Cases;
 
     private static readonly string[] Methods = ["SnapKV", "PyramidKV", "AdaptiveSnapKVCluster", "AdaKVCluster"];
 
@@ -25,7 +28,7 @@ public sealed class GoldenPlanTests : IDisposable
     public void Window_scores_and_kept_rows_are_the_recorded_ones()
     {
         (int scored, int selected) = (0, 0);
-        foreach (GoldenCase c in GoldenSet.Load().Cases.Where(Applies))
+        foreach (GoldenCase c in Cases.Where(Applies))
         {
             float[][] scores = Scores(c);
             Near(c, scores);
@@ -39,7 +42,7 @@ public sealed class GoldenPlanTests : IDisposable
 
     [Fact]
     public void Mutant_the_other_pooling() => Assert.ThrowsAny<Xunit.Sdk.XunitException>(() =>
-        Assert.All(GoldenSet.Load().Cases.Where(Applies), c => Near(c, Scores(c, other: true))));
+        Assert.All(Cases.Where(Applies), c => Near(c, Scores(c, other: true))));
 
     public void Dispose()
     {
@@ -49,16 +52,18 @@ public sealed class GoldenPlanTests : IDisposable
 
     // A group's maximum is no op of ours; given attentions are no queries and keys.
     private static bool Applies(GoldenCase c) => c.Kind is "topk" or "ada" && c.Has("q", "k", "scores") && !c.Has("attentions_input")
-        && Methods.Contains(c.Method.Split(' ')[0]) && (string?)c.Parameters["gqa_func"] != "max";
+        && Methods.Contains(c.Method.Split(' ')[0]) && Text(c, "gqa_func") != "max";
 
-    private static bool IsGrouped(GoldenCase c) => c.Repository == "NVIDIA/kvpress" || (bool?)c.Parameters["gqa_support"] == true;
+    private static string Text(GoldenCase c, string name) => c.Param(name, "");
+
+    private static bool IsGrouped(GoldenCase c) => c.Repository == "NVIDIA/kvpress" || c.Param("gqa_support", false);
 
     // Without groups each query head has scores, and so a store, of its own.
-    private static int ScoreHeads(GoldenCase c) => IsGrouped(c) ? c.Int("kv_heads") : c.Int("heads");
+    private static int ScoreHeads(GoldenCase c) => IsGrouped(c) ? c.Count("kv_heads") : c.Count("heads");
 
     private static HostStore Store(GoldenCase c)
     {
-        (int heads, int rows, double[,,] k) = (ScoreHeads(c), c.Int("seq_len"), c.Tensor("k").Cube());
+        (int heads, int rows, double[,,] k) = (ScoreHeads(c), c.Count("seq_len"), c.Tensor("k", 3).Cube());
         int d = k.GetLength(2);
         StoreSpec spec = new(1, heads, d, DType.F32, (long)heads * rows);
         double[] keys = [.. from h in Enumerable.Range(0, heads) from j in Enumerable.Range(0, rows) from x in Enumerable.Range(0, d)
@@ -71,8 +76,8 @@ public sealed class GoldenPlanTests : IDisposable
 
     private float[][] Scores(GoldenCase c, bool other = false)
     {
-        (int heads, int rows, int w, int kernel) = (c.Int("heads"), c.Int("seq_len"), c.Int("window"), c.Int("kernel"));
-        double[,,] q = c.Tensor("q").Cube();
+        (int heads, int rows, int w, int kernel) = (c.Count("heads"), c.Count("seq_len"), c.Count("window"), c.Count("kernel"));
+        double[,,] q = c.Tensor("q", 3).Cube();
         int d = q.GetLength(2);
         double[] ring = new double[w * heads * d];
         foreach (int p in Enumerable.Range(rows - w, w))
@@ -86,21 +91,21 @@ public sealed class GoldenPlanTests : IDisposable
         Dim sequence = s.Bind("sequence", 0), window = s.Bind("window", w, w);
         Slot scores = b.WindowScores(
             s.Input("queries", HostTensor.F32(ring, 1, w, heads * d)), store, sequence, s.Bind("tokens", rows), window, s.Bind("len", rows), (float)(1 / Math.Sqrt(d)));
-        bool max = (string?)c.Parameters["pooling"] == "maxpool" != other;
+        bool max = Text(c, "pooling") == "maxpool" != other;
         Slot Pool(Slot x) => b.Pool(x, store, sequence, window, max ? PoolKind.Max : PoolKind.Avg, kernel);
         scores = c.Repository == "NVIDIA/kvpress" ? b.GroupMean(Pool(scores), ScoreHeads(c)) : Pool(b.GroupMean(scores, ScoreHeads(c)));
         s.Output(scores);
         double[] mean = _runner.Run(s).Reals(scores);
 
         // The same up to a constant where the official code sums.
-        double factor = ((string?)c.Parameters["reduce"] == "sum" ? w : 1) * ((string?)c.Parameters["gqa_func"] == "sum" ? heads / c.Int("kv_heads") : 1);
+        double factor = (Text(c, "reduce") == "sum" ? w : 1) * (Text(c, "gqa_func") == "sum" ? heads / c.Count("kv_heads") : 1);
         return [.. mean.Chunk(rows).Select(row => row.Take(rows - w).Select(x => (float)(x * factor)).ToArray())];
     }
 
     private static void Near(GoldenCase c, float[][] mine)
     {
-        float[][] theirs = c.Tensor("scores").Rows();
-        int shift = c.Optional("definition_columns")?[0]?.GetValue<int>() ?? 0;
+        float[][] theirs = c.Tensor("scores", 2).Rows();
+        int shift = c.HasField("definition_columns") ? c.Field<int[]>("definition_columns")[0] : 0;
         for (int h = 0; h < mine.Length; h++)
         {
             double bound = Share * mine[h].Max();
@@ -114,19 +119,20 @@ public sealed class GoldenPlanTests : IDisposable
     // Heads get the official counts (Ada: Compat's rounding of the counts that our scores give); rows are chosen by our scores.
     private bool Selects(GoldenCase c, float[][] scores)
     {
-        if (c.Expected["kept"] is not System.Text.Json.Nodes.JsonArray array || array.Contains(null)) return false;
-        int[][] kept = System.Text.Json.JsonSerializer.Deserialize<int[][]>(array)!;
-        if (kept.Length != scores.Length || c.Ints("selected_counts") is not int[] counts) return false;
-        int w = c.Int("window"), rows = c.Int("seq_len"), heads = scores.Length;
-        if (c.Kind == "ada" && c.Parameters["normalize"]?.GetValue<bool>() != true && c.Expected["budget_ambiguous"]?.GetValue<bool>() != true)
+        int[]?[] recorded = c.Expected<int[]?[]>("kept");
+        int[][] kept = [.. recorded.OfType<int[]>()];
+        if (kept.Length < recorded.Length || kept.Length != scores.Length) return false;
+        int[] counts = c.Expected<int[]>("selected_counts");
+        int w = c.Count("window"), rows = c.Count("seq_len"), heads = scores.Length;
+        if (c.Kind == "ada" && !c.Param("normalize", false) && !c.Expected<bool>("budget_ambiguous"))
         {
-            int layerBase = (int)c.Expected["layer_base"]!;
+            int layerBase = c.Expected<int>("layer_base");
             int[] pure = Choose(c, scores, null, heads * (layerBase + w)).Counts;
-            counts = [.. pure.Select(n => Compat.AdaBudget(n - w, layerBase, (double)c.Parameters["floor_alpha"]!, rows - w))];
-            Assert.Equal(c.Ints("budgets"), counts);
+            counts = [.. pure.Select(n => Compat.AdaBudget(n - w, layerBase, c.Param<double>("floor_alpha"), rows - w))];
+            Assert.Equal(c.Expected<int[]>("budgets"), counts);
         }
 
-        int unscored = rows - c.Tensor("scores").Shape[1]; // kvpress scores its window too, by a sentinel
+        int unscored = rows - c.Tensor("scores", 2).Shape[1]; // kvpress scores its window too, by a sentinel
         int[] held = [.. counts.Select(n => n + unscored)];
         int[] chosen = Choose(c, scores, held, held.Sum()).Rows;
         Assert.Equal(kept.SelectMany(k => k), chosen);
@@ -135,7 +141,7 @@ public sealed class GoldenPlanTests : IDisposable
 
     private (int[] Counts, int[] Rows) Choose(GoldenCase c, float[][] scores, int[]? counts, int total)
     {
-        (int w, int rows) = (c.Int("window"), c.Int("seq_len"));
+        (int w, int rows) = (c.Count("window"), c.Count("seq_len"));
         Scenario s = new("choose");
         Slot store = s.Input("store", Store(c));
         double[] flat = [.. scores.SelectMany(row => row.Select(x => (double)x).Concat(new double[w]))];

@@ -64,5 +64,34 @@ public sealed unsafe class NumberTests
         }
     }
 
+    [Fact]
+    public void Tanh_is_within_four_ulp_of_double_everywhere()
+    {
+        double worst = 0;
+        for (int i = 0; i <= 2_000_000; i++)
+        {
+            // Half of the sweep near 0, where 1 - 2/(e^2x + 1) would cancel.
+            float x = i % 2 == 0 ? (float)(12.0 * i / 2_000_000) : MathF.Pow(10, -6 + (6.5f * i / 2_000_000));
+            double exact = Math.Tanh(x);
+            double ulp = Math.ScaleB(1, Math.ILogB(exact) - 23);
+            worst = exact == 0 ? worst : Math.Max(worst, Math.Abs(Tanh(x) - exact) / ulp);
+            Assert.Equal(-Tanh(x), Tanh(-x));
+        }
+
+        Assert.InRange(worst, 0.5, 4);
+    }
+
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(-0f, -0f)]
+    [InlineData(50, 1)]
+    [InlineData(-1e30f, -1)]
+    [InlineData(float.PositiveInfinity, 1)]
+    [InlineData(float.NegativeInfinity, -1)]
+    [InlineData(float.NaN, float.NaN)]
+    public void Tanh_at_its_edges(float x, float expected) => Assert.Equal(expected, Tanh(x));
+
+    private static float Tanh(float x) => Lanes.Tanh(Vector256.Create(x))[0];
+
     private static float Exp(float x) => Lanes.Exp(Vector256.Create(x))[0];
 }

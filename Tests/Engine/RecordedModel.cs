@@ -7,7 +7,7 @@ namespace KvIL.Tests.Engines;
 
 /// <summary>One sequence of a recorded reference.</summary>
 /// <param name="Ids">As fed.</param>
-/// <param name="Logits">Of the last rows.</param>
+/// <param name="Logits">Of the last rows; empty where none are recorded.</param>
 /// <param name="Greedy">The continuation; empty where none is recorded.</param>
 /// <param name="Margins">Gap between the two best logits at each step; empty where none is recorded.</param>
 /// <param name="Keys">By layer, <c>[kv_heads, tokens, head_dim]</c>.</param>
@@ -20,9 +20,9 @@ internal sealed record RecordedSequence(
 /// <summary>A <c>reference.safetensors</c>, format kvil-reference/1.</summary>
 internal sealed class RecordedModel
 {
-    public RecordedModel(string directory)
+    public RecordedModel(string directory, string name = "reference.safetensors")
     {
-        using SafeTensorsFile file = SafeTensorsFile.Open(Path.Combine(directory, "reference.safetensors"));
+        using SafeTensorsFile file = SafeTensorsFile.Open(Path.Combine(directory, name));
         if (file.Metadata.TryGetValue("float32_minus_float64", out string? distance)) Distance = double.Parse(distance, CultureInfo.InvariantCulture);
         Sequences = [.. JsonSerializer.Deserialize<Dictionary<string, double>>(file.Metadata["tolerances"])!
             .Select(t => Read(file.Tensors, t.Key, t.Value))];
@@ -36,10 +36,9 @@ internal sealed class RecordedModel
     private static RecordedSequence Read(IReadOnlyDictionary<string, FileTensor> tensors, string name, double tolerance)
     {
         int[] ids = [.. Cast<long>(tensors[$"{name}.input_ids"]).Select(id => (int)id)];
-        FileTensor logits = tensors[$"{name}.logits"];
         return new(
             ids,
-            [.. Cast<float>(logits).Chunk((int)logits.Shape[1])],
+            tensors.TryGetValue($"{name}.logits", out FileTensor? logits) ? [.. Cast<float>(logits).Chunk((int)logits.Shape[1])] : [],
             tensors.TryGetValue($"{name}.greedy", out FileTensor? greedy) ? [.. Cast<long>(greedy).Select(id => (int)id)] : [],
             tensors.TryGetValue($"{name}.greedy_margin", out FileTensor? margins) ? Cast<float>(margins) : [],
             Layers("k"),

@@ -11,7 +11,7 @@ using Xunit;
 
 namespace KvIL.Tests.Engines;
 
-/// <summary>Given the same queries and keys, scores and what they decide have the same bits at every vector width.</summary>
+/// <summary>Given the same queries and keys, scores and what they decide have the same bits at every vector width; so have products of weights of any type.</summary>
 public sealed class WidthTests
 {
     [Theory]
@@ -26,7 +26,7 @@ public sealed class WidthTests
         bool[] Flags(string[] lines) => [.. lines[0].Split(' ').Select(bool.Parse)];
         Assert.Equal(Flags(here).Select((on, i) => on && i > firstOff), Flags(there));
         Assert.Equal(here.Skip(2), there.Skip(2));
-        Assert.InRange(here.Length, 40, int.MaxValue);
+        Assert.InRange(here.Length, 50, int.MaxValue);
     }
 
     /// <summary>The sum that a portable vector gives changes with the width: what the law would see if the scores were summed so.</summary>
@@ -55,7 +55,29 @@ internal static class WidthChild
         $"{Vector512.IsHardwareAccelerated} {Avx2.IsSupported} {Vector128.IsHardwareAccelerated}",
         $"{BitConverter.SingleToInt32Bits(SumInWidth())}",
         .. Enumerable.Range(0, Cases).Select(seed => Line(Conformance.Generators.EvictionCase.Generate(new Random(seed)))),
+        .. Enum.GetValues<DType>().Where(type => type != DType.I32).Select(Line),
     ];
+
+    // One row and nine against a weight: a product in registers, and a tile.
+    private static string Line(DType type)
+    {
+        int width = 3 * Math.Max(32, type.BlockElements()), outputs = 9;
+        HostTensor weight = type.IsQuantized()
+            ? Conformance.Generators.QuantizedCase.Weight(type, seed: 5, stream: 1, outputs, width)
+            : HostTensor.Weight(type, Conformance.Generators.Draw.Values(5, 1, outputs * width, Conformance.Generators.ValueKind.Normal), outputs, width);
+        using ReferenceBackend backend = new(1);
+        using PlanRunner runner = new(backend);
+        List<double> values = [];
+        foreach (int n in (ReadOnlySpan<int>)[1, 9])
+        {
+            Scenario s = new("product");
+            HostTensor x = HostTensor.F32(Conformance.Generators.Draw.Values(5, 2, n * width, Conformance.Generators.ValueKind.Normal), n, width);
+            Slot y = s.Output(s.Builder.Linear(s.Input("x", x), s.Input("weight", weight)));
+            values.AddRange(runner.Run(s).Reals(y));
+        }
+
+        return $"{type} {Convert.ToHexString(MemoryMarshal.AsBytes<float>([.. values.Select(v => (float)v)]))}";
+    }
 
     private static string Line(Conformance.Generators.EvictionCase c)
     {

@@ -1,110 +1,84 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
-using KvIL.Eviction;
+using KvIL.Cli.Golden;
+using KvIL.Conformance.Golden.Eviction;
+using KvIL.Tests.Cli;
+using KvIL.Tests.Files;
 using Xunit;
+using GoldenReport = KvIL.Conformance.Golden.Eviction.GoldenReport;
 
 namespace KvIL.Tests.Eviction;
 
-/// <summary>KvIL against numbers recorded from the papers' own code.</summary>
+/// <summary>KvIL against numbers recorded from the papers' own code: the definitions, and the CPU's kernels.</summary>
+/// <remarks><c>KVIL_GOLDEN_EVICTION</c>, a folder, puts another set in the place of golden/eviction.</remarks>
 public sealed class GoldenTests
 {
-    private static readonly GoldenSet Set = GoldenSet.Load();
+    private static readonly string s_folder = Environment.GetEnvironmentVariable("KVIL_GOLDEN_EVICTION") is { Length: > 0 } named
+        ? named
+        : Repo.PathOf("golden/eviction");
+
+    private static readonly Lazy<EvictionGoldenReport> s_definitions = new(() => EvictionGolden.Run(EvictionGoldenFolder.Open(s_folder)));
+
+    private static readonly EvictionRules s_kernels = new(AllocationCase.Kernel, SelectionCase.Kernel);
 
     [Fact]
-    public void Every_case_agrees()
+    public void Definitions_reproduce_every_case()
     {
-        Dictionary<string, int> applied = Run(Set);
-        Assert.Equal(GoldenChecks.All.Keys.Order(), applied.Keys.Order()); // every check has a case
+        EvictionGoldenReport report = s_definitions.Value;
+        Assert.Empty(Differences(report));
+        Assert.Equal(EvictionGolden.CheckNames.Order(), report.Applied.Keys.Order()); // every check has a case
     }
 
     [Fact]
-    public void Neither_names_nor_order_matter() => Assert.Equal(Run(Set), Run(Set.Renamed(seed: 11)));
+    public void Kernels_reproduce_every_case() =>
+        Assert.Empty(Differences(EvictionGolden.Run(EvictionGoldenFolder.Open(s_folder), s_kernels)));
 
-    [Fact]
-    public void Pyramid_tables()
+    [SharedFact("golden/manifest.json")]
+    public void Definitions_reproduce_the_whole_set()
     {
-        foreach (JsonNode? table in Budgets("integer_tables"))
-        {
-            int Field(string name) => (int)table![name]!;
-            (int layers, int window, int rows) = (Field("num_layers"), Field("window"), Field("base"));
-            int n = Field("seq_len") - window;
-            int Layer(int l) => LayerBudgets.PyramidCompat(rows, n, Field("beta"), l, layers);
-            foreach (string code in (string[])["adakv_adaptive", "adakv_snap", "factory_pyramid"])
-            {
-                JsonNode recorded = table![code]!;
-                if (recorded["error"] is not null)
-                {
-                    Assert.Throws<ArgumentOutOfRangeException>(() => Layer(0)); // a division by L - 1 = 0 there
-                    continue;
-                }
-
-                int[] budgets = [.. Enumerable.Range(0, layers).Select(Layer)];
-                Assert.Equal(recorded["prefix_budget"].Deserialize<int[]>(), budgets);
-                Assert.Equal((int)recorded["sum_prefix_budget"]!, budgets.Sum());
-                if (code == "adakv_adaptive") continue; // its lengths are rounded once more
-
-                bool flat = code == "factory_pyramid" && Field("seq_len") < 2 * rows;
-                Assert.Equal(
-                    recorded["retained_len"].Deserialize<int[]>(),
-                    budgets.Select(b => Math.Min((flat ? rows : b) + window, Field("seq_len"))));
-            }
-
-            int[] exact = new int[layers];
-            LayerBudgets.PyramidExact(rows, n, Field("beta"), exact);
-            Assert.Equal(layers * Math.Min(rows, n), exact.Sum());
-        }
+        EvictionGoldenReport report = EvictionGolden.Run(EvictionGoldenFolder.Open(Shared.PathOf("golden")));
+        Assert.Empty(Differences(report));
+        string[] missing = [.. report.Groups.SelectMany(g => g.NotImplemented).Select(m => m.Split(": ")[^1]).Distinct().Order()];
+        Assert.Equal(["channels", "kivi", "merge"], missing);
     }
 
     [Fact]
-    public void Pyramid_tables_of_kvpress()
+    public void Neither_names_nor_order_matter()
     {
-        foreach (JsonNode? table in Budgets("kvpress_tables"))
-        {
-            int Field(string name) => (int)table![name]!;
-            int layers = Field("num_layers");
-            int Layer(int l) => LayerBudgets.PyramidKvPressCompat(
-                Field("seq_len"), (double)table!["compression_ratio"]!, Field("window"), Field("beta"), l, layers);
-            if (table!["error"] is not null) Assert.Throws<ArgumentOutOfRangeException>(() => Layer(0));
-            else Assert.Equal(table["budget_including_window"].Deserialize<int[]>(), Enumerable.Range(0, layers).Select(Layer));
-        }
+        EvictionGoldenReport renamed = EvictionGolden.Run(EvictionGoldenFolder.Open(s_folder).Renamed(seed: 11));
+        Assert.Empty(Differences(renamed));
+        Assert.Equal(s_definitions.Value.Applied.OrderBy(a => a.Key), renamed.Applied.OrderBy(a => a.Key));
     }
 
     [Fact]
-    public void Keep_counts_of_kvpress()
+    public void The_tool_prints_each_group_and_succeeds()
     {
-        foreach (JsonNode? row in Layers()["kvpress_n_kept"]!["rows"]!.AsArray())
-        {
-            (int length, double ratio, int kept) = ((int)row![0]!, (double)row[1]!, (int)row[2]!);
-            Assert.Equal(kept, LayerBudgets.KeepCountCompat(length, ratio));
-
-            // The exact count never loses the row that binary rounding does.
-            Ratio removed = Ratio.Parse(((decimal)row[1]!).ToString(System.Globalization.CultureInfo.InvariantCulture));
-            Assert.InRange(LayerBudgets.KeepCount(length, removed) - kept, 0, 1);
-        }
+        ToolRun run = Tool.Run("golden", Repo.PathOf("golden/eviction"));
+        Assert.Equal((0, ""), (run.Code, run.Error));
+        Assert.Matches(@"kvpress +\d+ +0 +0", run.Out);
+        Assert.Matches(@"all +\d+ +0 +0", run.Out);
     }
 
-    private static Dictionary<string, int> Run(GoldenSet set)
+    [Fact]
+    public void The_tool_names_the_number_that_differs_and_fails()
     {
-        Dictionary<string, int> applied = [];
-        foreach (GoldenCase c in set.Cases)
-        {
-            foreach ((string name, Func<GoldenCase, bool> check) in GoldenChecks.All)
-            {
-                try
-                {
-                    if (check(c)) applied[name] = applied.GetValueOrDefault(name) + 1;
-                }
-                catch (Exception e)
-                {
-                    Assert.Fail($"{name} of {c}: {e}");
-                }
-            }
-        }
-
-        return applied;
+        using TemporaryDirectory directory = new();
+        foreach (string file in Directory.EnumerateFiles(Repo.PathOf("golden/eviction"))) File.Copy(file, directory.PathOf(Path.GetFileName(file)));
+        string tables = File.ReadAllText(directory.PathOf("layer_budgets.json"));
+        directory.Write("layer_budgets.json", tables.Replace("\"sum_prefix_budget\":4016", "\"sum_prefix_budget\":4017", StringComparison.Ordinal));
+        ToolRun run = Tool.Run("golden", directory.Path);
+        Assert.Equal(1, run.Code);
+        Assert.Matches(@"layer_budgets +\d+ +1 +0", run.Out);
+        Assert.Contains("sum_prefix_budget: recorded 4017, computed 4016", run.Out);
     }
 
-    private static JsonNode Layers() => JsonNode.Parse(File.ReadAllText(Path.Combine(GoldenSet.Folder, "layer_budgets.json")))!;
+    [Fact]
+    public void The_tool_refuses_a_damaged_set_in_one_sentence()
+    {
+        using TemporaryDirectory directory = new();
+        directory.Write("manifest.json", "{\"format\": \"kvil-golden/1\", ");
+        ToolRun run = Tool.Run("golden", directory.Path);
+        Assert.Equal((1, ""), (run.Code, run.Out));
+        Assert.Matches(@"^kvil: .*manifest\.json: not valid JSON.*\.\n$", run.Error);
+    }
 
-    private static JsonArray Budgets(string name) => Layers()[name]!.AsArray();
+    private static IEnumerable<string> Differences(EvictionGoldenReport report) => report.Groups.SelectMany(g => g.Differences);
 }

@@ -26,6 +26,20 @@ public sealed class SelectionLaws
         Assert.Equal(Enumerable.Range(0, c.Length), SelectionCase.Kernel(c.Scores(), c.Sinks, c.Candidates, c.Candidates)));
 
     [Fact]
+    public void A_run_no_longer_than_its_window_has_nothing_to_lose() => Law.ForAll(SelectionCase.Cases, c =>
+    {
+        for (int length = 0; length <= c.Window; length++)
+        {
+            Assert.Equal(0, ProtectedRows.Candidates(length, c.Sinks, c.Window));
+            Assert.Equal((length, 0), (ProtectedRows.Window(length, c.Window), ProtectedRows.Sinks(length, c.Sinks, c.Window)));
+        }
+
+        // Sinks, candidates and window are the whole run, whatever their sizes.
+        Assert.Equal(c.Length, ProtectedRows.Sinks(c.Length, c.Keep, c.Window) + ProtectedRows.Window(c.Length, c.Window)
+            + ProtectedRows.Candidates(c.Length, c.Keep, c.Window));
+    });
+
+    [Fact]
     public void Selecting_again_from_what_was_kept_changes_nothing() => Law.ForAll(SelectionCase.Cases, c =>
     {
         float[] scores = c.Scores();

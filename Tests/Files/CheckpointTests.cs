@@ -134,7 +134,7 @@ public sealed class CheckpointTests : IDisposable
             }
         }
 
-        Assert.Superset(new HashSet<string> { "llama-bias", "llama-untied", "llama-untied-sharded", "qwen3", "phi3", "olmo2" }, new HashSet<string>(opened));
+        Assert.Superset(new HashSet<string> { "llama-bias", "llama-untied", "llama-untied-sharded", "qwen3", "phi3", "olmo2" }, opened.ToHashSet());
     }
 
     [Fact]

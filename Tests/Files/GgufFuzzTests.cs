@@ -6,7 +6,7 @@ namespace KvIL.Tests.Files;
 /// <summary>A damaged GGUF file either loads, and then all its tensors and values can be read, or is refused in one sentence.</summary>
 public sealed class GgufFuzzTests : IDisposable
 {
-    private const int Mutations = 3000;
+    private const int Mutations = 1000;
 
     private readonly TemporaryDirectory _directory = new();
 
@@ -17,7 +17,7 @@ public sealed class GgufFuzzTests : IDisposable
     {
         byte[] whole = GgufBytes.Sample();
         int header = whole.Length - 192; // three tensors of one alignment each
-        for (int bit = 0; bit < 8 * header; bit += 1 + (bit % 3))
+        for (int bit = 0; bit < 8 * header; bit += 5)
         {
             byte[] flipped = [.. whole];
             flipped[bit / 8] ^= (byte)(1 << (bit % 8));

@@ -135,9 +135,13 @@ public sealed class ModelConfigTests : IDisposable
     }
 
     /// <summary>The demo's config with some fields replaced, each by a JSON text or, for null, by nothing.</summary>
-    internal static string With(params (string Field, string? Value)[] changes)
+    internal static string With(params (string Field, string? Value)[] changes) =>
+        Changed(Repo.PathOf("models/kvil-demo/config.json"), changes);
+
+    /// <summary>A config with some fields replaced, each by a JSON text or, for null, by nothing.</summary>
+    internal static string Changed(string path, params (string Field, string? Value)[] changes)
     {
-        JsonObject config = JsonNode.Parse(File.ReadAllText(Repo.PathOf("models/kvil-demo/config.json")))!.AsObject();
+        JsonObject config = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
         var raw = new List<string>();
         foreach ((string field, string? value) in changes)
         {

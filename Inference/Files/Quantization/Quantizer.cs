@@ -80,6 +80,8 @@ public static class Quantizer
         DType.Q4_1 => Q4One.Quantize,
         DType.Q5_0 => Q5Zero.Quantize,
         DType.Q5_1 => Q5One.Quantize,
+        DType.Q2_K => Q2K.Quantize,
+        DType.Q3_K => Q3K.Quantize,
         DType.Q4_K => Q4K.Quantize,
         DType.Q5_K => Q5K.Quantize,
         DType.Q6_K => Q6K.Quantize,

@@ -225,6 +225,8 @@ public sealed class SyntheticModel
         DType.Q8_0 => 7,
         DType.Q5_0 => 8,
         DType.Q5_1 => 9,
+        DType.Q2_K => 10,
+        DType.Q3_K => 11,
         DType.Q4_K => 14,
         DType.Q5_K => 16,
         DType.Q6_K => 18,

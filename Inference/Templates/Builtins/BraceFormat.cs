@@ -186,7 +186,7 @@ internal static class BraceFormat
                 string digits = _kind switch
                 {
                     '\0' when _precision < 0 => PythonNumber.Repr(Math.Abs(real)),
-                    '\0' => NumberFormat.Real(run, real, 'g', _precision, _alternate),
+                    '\0' => WithFraction(NumberFormat.Real(run, real, 'g', _precision, _alternate)),
                     '%' => NumberFormat.Real(run, real * 100, 'f', _precision < 0 ? 6 : _precision, _alternate) + "%",
                     'n' => NumberFormat.Real(run, real, 'g', _precision < 0 ? 6 : _precision, _alternate),
                     _ => NumberFormat.Real(run, real, _kind, _precision < 0 ? 6 : _precision, _alternate),
@@ -203,6 +203,9 @@ internal static class BraceFormat
             string cut = _precision >= 0 && _precision < text.Count ? ((TextValue)text.Slice(0, 1, _precision)).Value : text.Value;
             return NumberFormat.Pad(run, "", cut, _width, _align == '\0' ? '<' : _align, _fill);
         }
+
+        // A double without a kind keeps a digit after the point.
+        private static string WithFraction(string digits) => digits.All(char.IsAsciiDigit) ? digits + ".0" : digits;
 
         private string Number(Rendering run, bool negative, string digits)
         {

@@ -9,7 +9,7 @@ namespace KvIL.Inference.Templates.Builtins;
 /// <summary><c>'%s is %.2f' % (a, b)</c>: Python's printf.</summary>
 internal static class PercentFormat
 {
-    public static string Apply(Rendering run, string format, JinjaValue values)
+    public static string Apply(Rendering run, string format, JinjaValue values, bool escapes = false)
     {
         run.Make(format.Length);
         Queue<JinjaValue> rest = new(values is ListValue { IsTuple: true } tuple ? tuple.Items : [values]);
@@ -36,10 +36,10 @@ internal static class PercentFormat
             JinjaValue value = field.Name is null ? Next()
                 : values is DictValue dict ? dict.Find(field.Name) ?? throw run.Error($"there is no value {ModelFileException.Quote(field.Name)} to format")
                 : throw run.Error("a format with names needs a dict");
-            text.Append(field.Write(run, value));
+            text.Append(field.Write(run, value, escapes));
         }
 
-        return rest.Count == 0 || usedName || values is DictValue or ListValue { IsTuple: false } ? text.ToString()
+        return rest.Count == 0 || usedName || values is DictValue or UndefinedValue or ListValue { IsTuple: false } ? text.ToString()
             : throw run.Error("there are more values than the format has places for");
 
         JinjaValue Next() => rest.TryDequeue(out JinjaValue? value) ? value : throw run.Error("there are fewer values than the format has places for");
@@ -82,12 +82,13 @@ internal static class PercentFormat
             return new(name, width < 0 ? flag + "-" : flag, Math.Abs(width), precision, kind);
         }
 
-        public string Write(Rendering run, JinjaValue value)
+        public string Write(Rendering run, JinjaValue value, bool escapes)
         {
             switch (Kind)
             {
                 case 's':
-                    return Text(run, Printer.Str(run, value));
+                    bool plain = escapes && value is not TextValue { IsSafe: true };
+                    return Text(run, plain ? Html.Escape(run, Printer.Str(run, value)) : Printer.Str(run, value));
                 case 'r' or 'a':
                     return Text(run, Printer.Repr(run, value));
                 case 'c':

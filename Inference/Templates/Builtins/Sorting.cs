@@ -22,9 +22,9 @@ internal static class Sorting
             items.Clear();
             items.AddRange(sorted);
         }
-        catch (InvalidOperationException e) when (e.InnerException is TemplateException inner)
+        catch (InvalidOperationException e) when (e.InnerException is TemplateException failure)
         {
-            throw inner;
+            throw failure; // the sort wraps what the comparison throws
         }
     }
 

@@ -84,7 +84,7 @@ internal static class TextSplitting
         {
             if (pieces.Count == most)
             {
-                pieces.Add(Whitespace.TrimEnd(text[at..]));
+                pieces.Add(text[at..]);
                 break;
             }
 
@@ -116,8 +116,7 @@ internal static class TextSplitting
 
             if (pieces.Count == most)
             {
-                int first = Whitespace.CountStart(rest);
-                pieces.Add(rest[first..to]);
+                pieces.Add(rest[..to]);
                 break;
             }
 

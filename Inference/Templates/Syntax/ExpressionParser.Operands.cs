@@ -253,6 +253,7 @@ internal sealed partial class ExpressionParser
         tokens.ExpectOperator("(");
         List<Expression> positional = [];
         List<(string, Expression)> named = [];
+        HashSet<string> names = [];
         Expression? spread = null;
         Expression? namedSpread = null;
         Items(")", () =>
@@ -273,6 +274,11 @@ internal sealed partial class ExpressionParser
             else if (tokens.Current.Kind == TokenKind.Name && tokens.Following.IsOperator("="))
             {
                 string name = tokens.Next().Text;
+                if (!names.Add(name))
+                {
+                    throw tokens.Error($"a call has two arguments {Files.ModelFileException.Quote(name)}");
+                }
+
                 tokens.Next();
                 named.Add((name, Parse()));
             }

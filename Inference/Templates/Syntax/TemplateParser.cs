@@ -121,6 +121,7 @@ internal sealed class TemplateParser
 
     private For For(Token tag)
     {
+        _loops++;
         Target target = AssignTarget(attributes: false);
         if (!_tokens.SkipName("in"))
         {
@@ -131,7 +132,6 @@ internal sealed class TemplateParser
         Expression? test = _tokens.SkipName("if") ? _expressions.Parse() : null;
         bool recursive = _tokens.SkipName("recursive");
         EndTag();
-        _loops++;
         (IReadOnlyList<Statement> body, string end) = Body("for", tag.Line, "else", "endfor");
         _loops--;
         return new(target, items, test, recursive, body, Else("for", tag.Line, end), tag.Line);
@@ -278,6 +278,11 @@ internal sealed class TemplateParser
         if (attributes && _tokens.SkipOperator("."))
         {
             return new AttributeTarget(token.Text, _tokens.Expect(TokenKind.Name, "the name of an attribute").Text, token.Line);
+        }
+
+        if (token.Text == "loop" && _loops > 0)
+        {
+            throw _tokens.Error("'loop' is the loop's own variable, which cannot be set", token.Line);
         }
 
         bool constant = token.Text is "true" or "false" or "none" or "True" or "False" or "None";
