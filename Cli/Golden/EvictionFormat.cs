@@ -13,7 +13,7 @@ internal sealed class EvictionFormat : IGoldenFormat
 
     public bool Recognises(string directory) => EvictionGoldenFolder.Recognises(directory);
 
-    public GoldenReport Run(string directory, CancellationToken cancelled)
+    public GoldenResult Run(string directory, CancellationToken cancelled)
     {
         try
         {

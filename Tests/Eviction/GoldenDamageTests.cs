@@ -5,8 +5,6 @@ using KvIL.Conformance.Golden.Eviction;
 using KvIL.Inference.Files;
 using KvIL.Tests.Files;
 using Xunit;
-using GoldenReport = KvIL.Conformance.Golden.Eviction.GoldenReport;
-using JsonValue = System.Text.Json.Nodes.JsonValue;
 
 namespace KvIL.Tests.Eviction;
 

@@ -3,7 +3,6 @@ using KvIL.Conformance.Golden.Eviction;
 using KvIL.Tests.Cli;
 using KvIL.Tests.Files;
 using Xunit;
-using GoldenReport = KvIL.Conformance.Golden.Eviction.GoldenReport;
 
 namespace KvIL.Tests.Eviction;
 
