@@ -14,10 +14,10 @@ public sealed partial class BadModelTests : IDisposable
     public void Dispose() => _directory.Dispose();
 
     [Fact]
-    public void Nothing_there() => Refused("no such directory", _directory.PathOf("none"));
+    public void Nothing_there() => Refused("no such file or directory", _directory.PathOf("none"));
 
     [Fact]
-    public void A_file_in_place_of_a_directory() => Refused("expected a directory", _directory.Write("model.txt", "x"));
+    public void A_file_of_no_format() => Refused("neither a GGUF file nor a llama2.c file", _directory.Write("model.txt", "x"));
 
     [Fact]
     public void An_empty_directory() => Refused("config.json", _directory.Path);
