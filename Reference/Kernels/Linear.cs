@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using KvIL.Ops;
 using KvIL.Reference.Simd;
 using KvIL.Reference.Threading;
@@ -18,6 +19,11 @@ internal sealed unsafe class LinearStep(LinearOp op) : Step
 
     // Weight rows of one item: enough to pay for handing it out, few enough to share evenly.
     private const int RowsPerItem = 32;
+
+    // The same for a dot product of few rows, by quarters of the weight.
+    private const int ItemsPerWorker = 8;
+    private const int LeastRowsPerItem = 4;
+    private const int MostRowsPerItem = 64;
 
     private readonly int _in = op.X.Tensor.Shape[1].Max;
     private readonly int _out = op.Y.Tensor.Shape[1].Max;
@@ -85,32 +91,55 @@ internal sealed unsafe class LinearStep(LinearOp op) : Step
     {
         public void Run<TRows>() where TRows : struct, IWeightRows
         {
-            int items = (p.Out + RowsPerItem - 1) / RowsPerItem;
             if (p.N < TileFromRows)
             {
                 bool worthSharing = (long)p.Out * p.In > 32 * 1024;
-                workers.Run(new DotRows<TRows>(p), items, worthSharing);
+                int quarter = Math.Max(1, p.Out / 4);
+                int rows = Math.Clamp(quarter / (workers.Count * ItemsPerWorker), LeastRowsPerItem, MostRowsPerItem);
+                workers.Run(new DotRows<TRows>(p, rows), (quarter + rows - 1) / rows, worthSharing);
             }
             else
             {
                 workers.Run(new Pack(p), p.NumPanels);
-                workers.Run(new TileRows<TRows>(p), items);
+                workers.Run(new TileRows<TRows>(p), (p.Out + RowsPerItem - 1) / RowsPerItem);
             }
         }
     }
 
-    // One item: a block of weight rows, each times every row of x.
-    private readonly struct DotRows<TRows>(Problem p) : IJob where TRows : struct, IWeightRows
+    // One item: a few rows of each quarter of the weight, four at a time, times every row of x. A processor reads from four
+    // places at once faster than from one: what it reads ahead ends at every page.
+    private readonly struct DotRows<TRows>(Problem p, int rowsPerItem) : IJob where TRows : struct, IWeightRows
     {
         public void Run(int index, int worker)
         {
-            int end = Math.Min(p.Out, (index + 1) * RowsPerItem);
-            for (int o = index * RowsPerItem; o < end; o++)
+            int quarter = p.Out / 4;
+            int end = Math.Min(quarter, (index + 1) * rowsPerItem);
+            for (int o = index * rowsPerItem; o < end; o++)
             {
-                byte* row = p.Weight + (o * p.RowBytes);
                 for (int i = 0; i < p.N; i++)
                 {
-                    p.Y[((long)i * p.Out) + o] = TRows.Dot(p.X + ((long)i * p.In), row, p.In) + p.Bias(o);
+                    Vector128<float> sums = TRows.DotFour(p.X + ((long)i * p.In), p.Weight + (o * p.RowBytes), quarter * p.RowBytes, p.In);
+                    float* y = p.Y + ((long)i * p.Out) + o;
+                    for (int q = 0; q < 4; q++)
+                    {
+                        y[q * quarter] = sums[q] + p.Bias(o + (q * quarter));
+                    }
+                }
+            }
+
+            if (end == quarter)
+            {
+                RunRest(4 * quarter);
+            }
+        }
+
+        private void RunRest(int first)
+        {
+            for (int o = first; o < p.Out; o++)
+            {
+                for (int i = 0; i < p.N; i++)
+                {
+                    p.Y[((long)i * p.Out) + o] = TRows.Dot(p.X + ((long)i * p.In), p.Weight + (o * p.RowBytes), p.In) + p.Bias(o);
                 }
             }
         }

@@ -32,39 +32,55 @@ internal readonly unsafe struct HalfRows : IWeightRows
         return isFinite;
     }
 
-    /// <summary><c>Σ_k x[k] · row[k]</c> in four chains of eight lanes, x being scaled.</summary>
+    /// <summary><c>Σ_k x[k] · row[k]</c>, x being scaled.</summary>
     public static float Dot(float* x, byte* row, int count)
     {
-        short* w = (short*)row;
-        Vector256<float> s0 = default, s1 = default, s2 = default, s3 = default;
+        RowSum sum = default;
         Vector256<ushort> largest = default;
         int k = 0;
-        for (; k <= count - 32; k += 32)
+        for (; k <= count - 16; k += 16)
         {
-            s0 = Vector256.FusedMultiplyAdd(Placed(w + k), Vector256.Load(x + k), s0);
-            s1 = Vector256.FusedMultiplyAdd(Placed(w + k + 8), Vector256.Load(x + k + 8), s1);
-            s2 = Vector256.FusedMultiplyAdd(Placed(w + k + 16), Vector256.Load(x + k + 16), s2);
-            s3 = Vector256.FusedMultiplyAdd(Placed(w + k + 24), Vector256.Load(x + k + 24), s3);
-            Vector256<ushort> first = Vector256.Load((ushort*)w + k), second = Vector256.Load((ushort*)w + k + 16);
-            largest = Vector256.Max(Vector256.Max(first + first, second + second), largest);
+            Take(row, k, Vector256.Load(x + k), Vector256.Load(x + k + 8), ref sum, ref largest);
         }
 
-        // Without the sign, infinities and NaN are the 16-bit numbers from 0xF800 on.
-        if (Vector256.GreaterThanOrEqualAny(largest, Vector256.Create((ushort)0xF800)))
+        return HoldsSpecials(largest) ? DotWithSpecials(x, row, count) : sum.Total(x, k, count, new Rest<F16Element>(row, Unscale));
+    }
+
+    public static Vector128<float> DotFour(float* x, byte* row, long stride, int count)
+    {
+        byte* row1 = row + stride, row2 = row1 + stride, row3 = row2 + stride;
+        RowSum sum0 = default, sum1 = default, sum2 = default, sum3 = default;
+        Vector256<ushort> largest = default;
+        int k = 0;
+        for (; k <= count - 16; k += 16)
         {
-            return DotWithSpecials(x, row, count);
+            Vector256<float> x0 = Vector256.Load(x + k), x1 = Vector256.Load(x + k + 8);
+            Take(row, k, x0, x1, ref sum0, ref largest);
+            Take(row1, k, x0, x1, ref sum1, ref largest);
+            Take(row2, k, x0, x1, ref sum2, ref largest);
+            Take(row3, k, x0, x1, ref sum3, ref largest);
         }
 
-        float sum = Lanes.Sum((s0 + s1) + (s2 + s3));
-        for (; k < count; k++)
-        {
-            sum = MathF.FusedMultiplyAdd(x[k] * Unscale, F16Element.Load(row, k), sum);
-        }
-
-        return sum;
+        return HoldsSpecials(largest)
+            ? Vector128.Create(Dot(x, row, count), Dot(x, row1, count), Dot(x, row2, count), Dot(x, row3, count))
+            : Vector128.Create(
+                sum0.Total(x, k, count, new Rest<F16Element>(row, Unscale)), sum1.Total(x, k, count, new Rest<F16Element>(row1, Unscale)),
+                sum2.Total(x, k, count, new Rest<F16Element>(row2, Unscale)), sum3.Total(x, k, count, new Rest<F16Element>(row3, Unscale)));
     }
 
     public static void Widen(byte* row, float* destination, long count) => Elements.Widen<F16Element>(row, destination, count);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Take(byte* row, int k, Vector256<float> x0, Vector256<float> x1, ref RowSum sum, ref Vector256<ushort> largest)
+    {
+        short* w = (short*)row + k;
+        sum.Add(Placed(w), Placed(w + 8), x0, x1);
+        Vector256<ushort> bits = Vector256.Load((ushort*)w);
+        largest = Vector256.Max(bits + bits, largest);
+    }
+
+    // Without the sign, infinities and NaN are the 16-bit numbers from 0xF800 on.
+    private static bool HoldsSpecials(Vector256<ushort> largest) => Vector256.GreaterThanOrEqualAny(largest, Vector256.Create((ushort)0xF800));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Placed(short* w) => ((Elements.Load8(w) << 13) & Vector256.Create(SignExponentFraction)).AsSingle();

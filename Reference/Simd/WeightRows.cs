@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using KvIL.Tensors;
 
 namespace KvIL.Reference.Simd;
@@ -12,6 +13,9 @@ internal unsafe interface IWeightRows
     /// <summary><c>Σ_k x[k] · row[k]</c>, dequantised in registers.</summary>
     static abstract float Dot(float* x, byte* row, int count);
 
+    /// <summary>Four such sums at once, each with the bits that <see cref="Dot"/> gives, of rows <paramref name="stride"/> bytes apart.</summary>
+    static abstract Vector128<float> DotFour(float* x, byte* row, long stride, int count);
+
     /// <summary>Writes <paramref name="count"/> weights from a row's start as float32, exactly.</summary>
     static abstract void Widen(byte* row, float* destination, long count);
 }
@@ -21,7 +25,36 @@ internal readonly unsafe struct PlainRows<TElement> : IWeightRows where TElement
 {
     public static bool IsF32 => typeof(TElement) == typeof(F32Element);
 
-    public static float Dot(float* x, byte* row, int count) => Elements.Dot<TElement>(x, row, count);
+    public static float Dot(float* x, byte* row, int count)
+    {
+        RowSum sum = default;
+        int k = 0;
+        for (; k <= count - 16; k += 16)
+        {
+            sum.Add(TElement.Load8(row, k), TElement.Load8(row, k + 8), Vector256.Load(x + k), Vector256.Load(x + k + 8));
+        }
+
+        return sum.Total(x, k, count, new Rest<TElement>(row));
+    }
+
+    public static Vector128<float> DotFour(float* x, byte* row, long stride, int count)
+    {
+        byte* row1 = row + stride, row2 = row1 + stride, row3 = row2 + stride;
+        RowSum sum0 = default, sum1 = default, sum2 = default, sum3 = default;
+        int k = 0;
+        for (; k <= count - 16; k += 16)
+        {
+            Vector256<float> x0 = Vector256.Load(x + k), x1 = Vector256.Load(x + k + 8);
+            sum0.Add(TElement.Load8(row, k), TElement.Load8(row, k + 8), x0, x1);
+            sum1.Add(TElement.Load8(row1, k), TElement.Load8(row1, k + 8), x0, x1);
+            sum2.Add(TElement.Load8(row2, k), TElement.Load8(row2, k + 8), x0, x1);
+            sum3.Add(TElement.Load8(row3, k), TElement.Load8(row3, k + 8), x0, x1);
+        }
+
+        return Vector128.Create(
+            sum0.Total(x, k, count, new Rest<TElement>(row)), sum1.Total(x, k, count, new Rest<TElement>(row1)),
+            sum2.Total(x, k, count, new Rest<TElement>(row2)), sum3.Total(x, k, count, new Rest<TElement>(row3)));
+    }
 
     public static void Widen(byte* row, float* destination, long count) => Elements.Widen<TElement>(row, destination, count);
 }
@@ -32,6 +65,10 @@ internal readonly unsafe struct BlockRows<TBlock> : IWeightRows where TBlock : s
     public static bool IsF32 => false;
 
     public static float Dot(float* x, byte* row, int count) => Blocks.Dot<TBlock>(x, row, count);
+
+    // Unpacking takes longer than reading, and its registers are taken.
+    public static Vector128<float> DotFour(float* x, byte* row, long stride, int count) => Vector128.Create(
+        Dot(x, row, count), Dot(x, row + stride, count), Dot(x, row + (2 * stride), count), Dot(x, row + (3 * stride), count));
 
     public static void Widen(byte* row, float* destination, long count) => Blocks.Widen<TBlock>(row, destination, count);
 }
