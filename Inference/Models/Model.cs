@@ -16,7 +16,7 @@ public sealed class Model : IDisposable
     private readonly Lazy<IReadOnlyList<int>> _eosIds;
     private readonly Lazy<ModelChatTemplate?> _chatTemplate;
 
-    private Model(Checkpoint checkpoint, IBackend backend, ModelConfig config, SharingMap? map, long? memoryLimit, bool readTokenizer)
+    private Model(Checkpoint checkpoint, IBackend backend, ModelConfig config, SharingMap? map, long? memoryLimit, Task<ITokenizer>? tokenizer)
     {
         (_checkpoint, Backend) = (checkpoint, backend);
         _eosIds = new(() => [.. Config.EosTokenIds.Union(Tokenizer?.EndOfTurnIds ?? [])]);
@@ -28,9 +28,9 @@ public sealed class Model : IDisposable
             _buffers[name] = backend.Import(spec, Transformer.Tensors[name].Data);
         }
 
-        if (readTokenizer && checkpoint.TokenizerPath is string path)
+        if (tokenizer is not null && checkpoint.TokenizerPath is string path)
         {
-            Tokenizer = Tokenizers.Load(path);
+            Tokenizer = tokenizer.GetAwaiter().GetResult();
             Tokenizers.EnsureFits(Tokenizer, Config.VocabSize, path);
         }
     }
@@ -79,10 +79,13 @@ public sealed class Model : IDisposable
         bool readTokenizer = true)
     {
         ArgumentNullException.ThrowIfNull(backend);
+        // Reading a vocabulary takes as long as all the rest, so it goes on beside it; what it says counts only where the model has one.
+        Task<ITokenizer>? tokenizer = readTokenizer && File.Exists(directory) ? Task.Run(() => Tokenizers.Load(directory)) : null;
         Checkpoint checkpoint = Checkpoint.Open(directory);
         try
         {
-            return new(checkpoint, backend, amend(checkpoint.Config), map, memoryLimit, readTokenizer);
+            tokenizer ??= readTokenizer && checkpoint.TokenizerPath is string path ? Task.Run(() => Tokenizers.Load(path)) : null;
+            return new(checkpoint, backend, amend(checkpoint.Config), map, memoryLimit, tokenizer);
         }
         catch
         {
