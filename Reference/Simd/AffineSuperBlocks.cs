@@ -27,7 +27,7 @@ internal readonly unsafe struct Q2_KBlock : IBlock
         {
             Vector256<byte> q = Packed.Part(Load(block + 16 + (run / 4 * 32)), run % 4 * 2, 3);
             int g = 2 * run;
-            Packed.Affine(32 * run, q, scratch[g], minusMins[g], scratch[g + 1], minusMins[g + 1], scratch, ref sink);
+            Packed.Affine(32 * run, q, scratch[g], minusMins[g], scratch[g + 1], minusMins[g + 1], ref sink);
         }
     }
 }
@@ -81,7 +81,7 @@ internal readonly unsafe struct Q5_KBlock : IBlock
         {
             Vector256<byte> nibble = Packed.Part(Load(block + 48 + (g / 2 * 32)), g % 2 * 4, 15);
             Vector256<byte> q = nibble | (Packed.Part(high, g, 1).AsUInt16() << 4).AsByte();
-            Packed.Affine(32 * g, q, scratch[g], minusMins[g], scratch[g], minusMins[g], scratch, ref sink);
+            Packed.Affine(32 * g, q, scratch[g], minusMins[g], scratch[g], minusMins[g], ref sink);
         }
     }
 }

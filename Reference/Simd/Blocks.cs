@@ -30,9 +30,8 @@ internal interface ISink
 /// <summary>Products of quantised weights.</summary>
 internal static unsafe class Blocks
 {
-    /// <summary>Floats of the scratch of a block: 32 scales and minima, and 32 bytes.</summary>
-    public const int Scratch = 40;
-
+    /// <summary>Floats of the scratch of a block: 32 scales and minima.</summary>
+    public const int Scratch = 32;
 
     /// <summary><c>Σ_k x[k] · weight[k]</c> in four chains of eight lanes; each byte of the weights is read once.</summary>
     [SkipLocalsInit]
@@ -65,14 +64,34 @@ internal static unsafe class Blocks
     }
 
     /// <summary>The binary16 at an address, exactly, in all lanes.</summary>
-    /// <remarks>As in <see cref="F16Element"/>, from two copies of the number in each lane; infinities and NaN by a branch, which is never taken.</remarks>
+    /// <remarks>
+    /// Sign, exponent and fraction are shifted into place from two copies of the number in each lane, and the exponent is moved by 112. The rest
+    /// goes by a branch that a tensor takes always or never: scales of super-blocks are often subnormal, and a binary32 subnormal on the way costs as much
+    /// as the block.
+    /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Half(byte* source)
     {
+        const int smallestNormal = 0x400, infinity = 0x7C00;
+        int magnitude = *(short*)source & 0x7FFF;
+        if ((uint)(magnitude - smallestNormal) >= infinity - smallestNormal)
+        {
+            return Vector256.Create(SpecialHalf(*(short*)source));
+        }
+
         Vector256<int> placed = (Vector256.Create(*(short*)source).AsInt32() >> 3) & Vector256.Create(unchecked((int)0x8FFFE000));
-        return (source[1] & 0x7C) == 0x7C
-            ? (placed | Vector256.Create(0x7F800000)).AsSingle()
-            : placed.AsSingle() * Vector256.Create(5.192296858534828e33f); // 2¹¹²
+        return (placed + Vector256.Create(112 << 23)).AsSingle();
+    }
+
+    // Zero and subnormals are integers times 2⁻²⁴; infinity and NaN keep their fraction.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float SpecialHalf(int bits)
+    {
+        int fraction = bits & 0x3FF;
+        int magnitude = (bits & 0x7C00) == 0
+            ? BitConverter.SingleToInt32Bits(fraction * 5.9604645e-8f)
+            : 0x7F800000 | (fraction << 13);
+        return BitConverter.Int32BitsToSingle(magnitude | ((bits & 0x8000) << 16));
     }
 
     /// <summary>Eight bytes.</summary>

@@ -19,7 +19,7 @@ internal readonly unsafe struct Q3_KBlock : IBlock
         {
             Vector256<byte> low = Packed.Part(Vector256.Load(block + 32 + (run / 4 * 32)), run % 4 * 2, 3);
             Vector256<byte> q = (low | (Packed.Part(high, run, 1).AsUInt16() << 2).AsByte()) - Vector256.Create((byte)4);
-            Packed.Scale(32 * run, q, scratch + (2 * run), scratch, ref sink);
+            Packed.Scale(32 * run, q, scratch + (2 * run), ref sink);
         }
     }
 }
@@ -45,10 +45,10 @@ internal readonly unsafe struct Q6_KBlock : IBlock
             Vector256<ushort> high = Vector256.Load(block + 128 + (32 * half)).AsUInt16();
             float* scales = scratch + (8 * half);
             int k = 128 * half;
-            Packed.Scale(k, Join(first, high << 4), scales, scratch, ref sink);
-            Packed.Scale(k + 32, Join(second, high << 2), scales + 2, scratch, ref sink);
-            Packed.Scale(k + 64, Join((first.AsUInt16() >> 4).AsByte(), high), scales + 4, scratch, ref sink);
-            Packed.Scale(k + 96, Join((second.AsUInt16() >> 4).AsByte(), high >> 2), scales + 6, scratch, ref sink);
+            Packed.Scale(k, Join(first, high << 4), scales, ref sink);
+            Packed.Scale(k + 32, Join(second, high << 2), scales + 2, ref sink);
+            Packed.Scale(k + 64, Join((first.AsUInt16() >> 4).AsByte(), high), scales + 4, ref sink);
+            Packed.Scale(k + 96, Join((second.AsUInt16() >> 4).AsByte(), high >> 2), scales + 6, ref sink);
         }
     }
 
