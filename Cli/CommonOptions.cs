@@ -13,7 +13,7 @@ internal static class CommonOptions
 
     public static Argument<string> Model() => new("MODEL")
     {
-        Description = "Directory with config.json, *.safetensors and, for text, tokenizer.json.",
+        Description = "A GGUF file; a directory with config.json, *.safetensors and, for text, tokenizer.json; or a llama2.c file.",
     };
 
     public static Option<int> Threads() => Integer(
@@ -79,7 +79,7 @@ internal static class CommonOptions
 
     /// <summary>The directory that was named.</summary>
     public static string ReadModel(ParseResult parse, Argument<string> model) =>
-        parse.GetValue(model) is { Length: > 0 } path ? path : throw new UsageException("MODEL is empty; name a model's directory.");
+        parse.GetValue(model) is { Length: > 0 } path ? path : throw new UsageException("MODEL is empty; name a model's file or directory.");
 
     public static Option<T> Choice<T>(string name, string description, T otherwise, params (string Word, T Value)[] choices) => new(name)
     {
