@@ -30,28 +30,7 @@ internal static class PromptSource
     /// <param name="option">The option that names the file, for messages.</param>
     public static string ReadText(string file, Terminal terminal, string option)
     {
-        bool input = file == "-";
-        string name = input ? "standard input" : file;
-        byte[] bytes;
-        try
-        {
-            using Stream stream = input ? terminal.OpenInput() : File.OpenRead(file);
-            bytes = ReadAll(stream);
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new IOException($"{name}: there is no such file; {option} names a text file, or - for the standard input.", e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            throw new IOException($"{name}: cannot be read as a file; {option} names a text file, or - for the standard input.", e);
-        }
-
-        if (bytes.Length > MostBytes)
-        {
-            throw new IOException($"{name}: more than {ByteSize.Show(MostBytes)} of text; give a shorter one.");
-        }
-
+        byte[] bytes = ReadBytes(file, terminal, option, "a text file");
         try
         {
             int mark = bytes.AsSpan().StartsWith(Encoding.UTF8.Preamble) ? Encoding.UTF8.Preamble.Length : 0;
@@ -59,9 +38,39 @@ internal static class PromptSource
         }
         catch (DecoderFallbackException e)
         {
-            throw new IOException($"{name}: byte {e.Index} is not UTF-8 text; convert the file.", e);
+            throw new IOException($"{NameOf(file)}: byte {e.Index} is not UTF-8 text; convert the file.", e);
         }
     }
+
+    /// <summary>The bytes of a file.</summary>
+    /// <param name="file">A path, or <c>-</c> for the input.</param>
+    /// <param name="terminal">Has the input.</param>
+    /// <param name="option">The option that names the file, for messages.</param>
+    /// <param name="kind">What the option names, for messages.</param>
+    public static byte[] ReadBytes(string file, Terminal terminal, string option, string kind)
+    {
+        string name = NameOf(file);
+        byte[] bytes;
+        try
+        {
+            using Stream stream = file == "-" ? terminal.OpenInput() : File.OpenRead(file);
+            bytes = ReadAll(stream);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new IOException($"{name}: there is no such file; {option} names {kind}, or - for the standard input.", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new IOException($"{name}: cannot be read as a file; {option} names {kind}, or - for the standard input.", e);
+        }
+
+        return bytes.Length <= MostBytes
+            ? bytes
+            : throw new IOException($"{name}: more than {ByteSize.Show(MostBytes)} of text; give a shorter one.");
+    }
+
+    private static string NameOf(string file) => file == "-" ? "standard input" : file;
 
     private static byte[] ReadAll(Stream stream)
     {

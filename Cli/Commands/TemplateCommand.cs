@@ -10,9 +10,6 @@ namespace KvIL.Cli.Commands;
 /// <summary><c>kvil template</c>: the prompt that a chat template makes of a conversation.</summary>
 internal sealed class TemplateCommand
 {
-    // Far above any conversation; keeps a mistaken path, or an endless pipe, from filling the memory.
-    private const int MostBytes = 1 << 26;
-
     private readonly CommandContext _context;
 
     private readonly Argument<string> _source = new("MODEL")
@@ -86,34 +83,8 @@ internal sealed class TemplateCommand
             : ChatTemplates.Find(path) ?? throw new ModelFileException(
                 $"{path}: the model has no chat template; give a template's file in place of the model.");
 
-    private IReadOnlyList<ChatMessage> ReadMessages(string file)
-    {
-        string name = file == "-" ? "standard input" : file;
-        try
-        {
-            using Stream stream = file == "-" ? _context.Terminal.OpenInput() : File.OpenRead(file);
-            using MemoryStream all = new();
-            byte[] block = new byte[1 << 16];
-            for (int n = stream.Read(block); n > 0; n = stream.Read(block))
-            {
-                all.Write(block, 0, n);
-                if (all.Length > MostBytes)
-                {
-                    throw new IOException($"{name}: more than {ByteSize.Show(MostBytes)} of messages, which no model's context holds; give fewer.");
-                }
-            }
-
-            return ChatMessage.Parse(all.GetBuffer().AsSpan(0, (int)all.Length), name);
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new IOException($"{name}: there is no such file; --messages names a JSON file, or - for the standard input.", e);
-        }
-        catch (Exception e) when (e is UnauthorizedAccessException or ArgumentException)
-        {
-            throw new IOException($"{name}: cannot be read as a file; --messages names a JSON file, or - for the standard input.", e);
-        }
-    }
+    private IReadOnlyList<ChatMessage> ReadMessages(string file) => ChatMessage.Parse(
+        PromptSource.ReadBytes(file, _context.Terminal, "--messages", "a JSON file"), file == "-" ? "standard input" : file);
 
     private static Dictionary<string, JsonNode?> ReadVariables(string[] given)
     {

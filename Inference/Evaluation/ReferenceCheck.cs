@@ -112,7 +112,7 @@ public static class ReferenceCheck
 
             if (sequence.Lse is { } lse)
             {
-                _lse.Add(ReferenceSequence.Values(lse)[position], LogSumExp(logits), position, 0);
+                _lse.Add(ReferenceSequence.Values(lse)[position], LogProbability.LogSumExp(logits), position, 0);
             }
 
             if (sequence.NextLogit is { } next && position + 1 < _tokens)
@@ -219,23 +219,6 @@ public static class ReferenceCheck
             }
 
             return (best, logits[best] - second);
-        }
-
-        private static double LogSumExp(ReadOnlySpan<float> logits)
-        {
-            double max = double.NegativeInfinity;
-            foreach (float logit in logits)
-            {
-                max = Math.Max(max, logit);
-            }
-
-            double sum = 0;
-            foreach (float logit in logits)
-            {
-                sum += Math.Exp(logit - max);
-            }
-
-            return max + Math.Log(sum);
         }
 
         private T[] Download<T>(IBuffer buffer, int count) where T : unmanaged

@@ -13,13 +13,11 @@ public sealed class Model : IDisposable
 {
     private readonly Checkpoint _checkpoint;
     private readonly Dictionary<string, IBuffer> _buffers = [];
-    private readonly Lazy<IReadOnlyList<int>> _eosIds;
     private readonly Lazy<ModelChatTemplate?> _chatTemplate;
 
     private Model(Checkpoint checkpoint, IBackend backend, ModelConfig config, SharingMap? map, long? memoryLimit, Task<ITokenizer>? tokenizer)
     {
         (_checkpoint, Backend) = (checkpoint, backend);
-        _eosIds = new(() => [.. Config.EosTokenIds.Union(Tokenizer?.EndOfTurnIds ?? [])]);
         _chatTemplate = new(() => ChatTemplates.Of(checkpoint));
         Transformer = new(checkpoint, config, map);
         MemoryNeed.OfWeights(Transformer).Check(memoryLimit);
@@ -33,6 +31,8 @@ public sealed class Model : IDisposable
             Tokenizer = tokenizer.GetAwaiter().GetResult();
             Tokenizers.EnsureFits(Tokenizer, Config.VocabSize, path);
         }
+
+        EosIds = [.. Config.EosTokenIds.Union(Tokenizer?.EndOfTurnIds ?? [])];
     }
 
     /// <summary>The device that computes.</summary>
@@ -54,7 +54,7 @@ public sealed class Model : IDisposable
     public ITokenizer? Tokenizer { get; }
 
     /// <summary>Tokens that end a text or an answer: those of the model's config and those of its tokenizer.</summary>
-    public IReadOnlyList<int> EosIds => _eosIds.Value;
+    public IReadOnlyList<int> EosIds { get; }
 
     /// <summary>The chat template; null where the model has none.</summary>
     /// <exception cref="ModelFileException">The file that holds it is damaged.</exception>

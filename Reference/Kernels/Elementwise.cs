@@ -1,5 +1,8 @@
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using KvIL.Ops;
+using KvIL.Plans;
 using KvIL.Reference.Simd;
 using KvIL.Reference.Threading;
 
@@ -40,37 +43,34 @@ internal sealed unsafe class AddStep(AddOp op) : Step
     }
 }
 
-/// <summary><c>y = silu(gate) · up</c>.</summary>
-internal sealed unsafe class SwiGluStep(SwiGluOp op) : Step
+/// <summary>The activation of a gate. A type argument of <see cref="GatedStep{TActivation}"/>.</summary>
+internal interface IActivation
 {
-    public override void Run(Frame f)
-    {
-        long count = f.Elements(op.Y);
-        Blocks.Run(f, new Gate(f.F32(op.Gate), f.F32(op.Up), f.F32(op.Y), count), count);
-    }
-
-    private readonly struct Gate(float* gate, float* up, float* y, long elements) : IJob
-    {
-        public void Run(int index, int worker)
-        {
-            long first = (long)index * Blocks.Size;
-            long end = first + Blocks.Count(elements, index);
-            for (long i = first; i < end; i += Lanes.Count)
-            {
-                int count = (int)Math.Min(Lanes.Count, end - i);
-                Lanes.StorePart(Lanes.Silu(Lanes.LoadPart(gate + i, count)) * Lanes.LoadPart(up + i, count), y + i, count);
-            }
-        }
-    }
+    /// <summary>Eight values.</summary>
+    static abstract Vector256<float> Of(Vector256<float> x);
 }
 
-/// <summary><c>y = gelu(gate) · up</c>.</summary>
-internal sealed unsafe class GeGluStep(GeGluOp op) : Step
+/// <summary><see cref="Lanes.Silu"/>.</summary>
+internal readonly struct SiluActivation : IActivation
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Of(Vector256<float> x) => Lanes.Silu(x);
+}
+
+/// <summary><see cref="Lanes.GeluTanh"/>.</summary>
+internal readonly struct GeluActivation : IActivation
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Of(Vector256<float> x) => Lanes.GeluTanh(x);
+}
+
+/// <summary><c>y = activation(gate) · up</c>.</summary>
+internal sealed unsafe class GatedStep<TActivation>(Slot gate, Slot up, Slot y) : Step where TActivation : struct, IActivation
 {
     public override void Run(Frame f)
     {
-        long count = f.Elements(op.Y);
-        Blocks.Run(f, new Gate(f.F32(op.Gate), f.F32(op.Up), f.F32(op.Y), count), count);
+        long count = f.Elements(y);
+        Blocks.Run(f, new Gate(f.F32(gate), f.F32(up), f.F32(y), count), count);
     }
 
     private readonly struct Gate(float* gate, float* up, float* y, long elements) : IJob
@@ -82,7 +82,7 @@ internal sealed unsafe class GeGluStep(GeGluOp op) : Step
             for (long i = first; i < end; i += Lanes.Count)
             {
                 int count = (int)Math.Min(Lanes.Count, end - i);
-                Lanes.StorePart(Lanes.GeluTanh(Lanes.LoadPart(gate + i, count)) * Lanes.LoadPart(up + i, count), y + i, count);
+                Lanes.StorePart(TActivation.Of(Lanes.LoadPart(gate + i, count)) * Lanes.LoadPart(up + i, count), y + i, count);
             }
         }
     }

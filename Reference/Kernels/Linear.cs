@@ -8,7 +8,7 @@ namespace KvIL.Reference.Kernels;
 
 /// <summary><c>y[i, o] = Σ_k x[i, k] · weight[o, k] (+ bias[o])</c>, weights read in their stored type, each once.</summary>
 /// <remarks>
-/// A few rows (decode): one dot product for each weight row and x row, bound by the bandwidth at which weights are read.
+/// A few rows (decode): dot products of each x row with four weight rows at a time, bound by the bandwidth at which weights are read.
 /// Many rows (prefill): x is packed into panels of 32 rows, and tiles of 8 weight rows run over all panels (<see cref="Tile"/>), bound by multiply-adds.
 /// F16 weights meet a scaled x in the one case (<see cref="HalfRows"/>). Quantised weights are dequantised in registers for the one, once per call to float32 for the other.
 /// </remarks>

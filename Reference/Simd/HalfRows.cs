@@ -43,7 +43,7 @@ internal readonly unsafe struct HalfRows : IWeightRows
             Take(row, k, Vector256.Load(x + k), Vector256.Load(x + k + 8), ref sum, ref largest);
         }
 
-        return HoldsSpecials(largest) ? DotWithSpecials(x, row, count) : sum.Total(x, k, count, new Rest<F16Element>(row, Unscale));
+        return HoldsSpecials(largest) ? DotWithSpecials(x, row, count) : sum.Total<F16Element>(x, row, k, count, Unscale);
     }
 
     public static Vector128<float> DotFour(float* x, byte* row, long stride, int count)
@@ -64,8 +64,8 @@ internal readonly unsafe struct HalfRows : IWeightRows
         return HoldsSpecials(largest)
             ? Vector128.Create(Dot(x, row, count), Dot(x, row1, count), Dot(x, row2, count), Dot(x, row3, count))
             : Vector128.Create(
-                sum0.Total(x, k, count, new Rest<F16Element>(row, Unscale)), sum1.Total(x, k, count, new Rest<F16Element>(row1, Unscale)),
-                sum2.Total(x, k, count, new Rest<F16Element>(row2, Unscale)), sum3.Total(x, k, count, new Rest<F16Element>(row3, Unscale)));
+                sum0.Total<F16Element>(x, row, k, count, Unscale), sum1.Total<F16Element>(x, row1, k, count, Unscale),
+                sum2.Total<F16Element>(x, row2, k, count, Unscale), sum3.Total<F16Element>(x, row3, k, count, Unscale));
     }
 
     public static void Widen(byte* row, float* destination, long count) => Elements.Widen<F16Element>(row, destination, count);

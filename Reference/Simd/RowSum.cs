@@ -17,35 +17,20 @@ internal unsafe struct RowSum
         _odd = Vector256.FusedMultiplyAdd(w1, x1, _odd);
     }
 
-    /// <summary>The whole sum, with the products from <paramref name="k"/> on, which fill no two vectors, one by one.</summary>
-    public readonly float Total<TRest>(float* x, int k, int count, TRest rest) where TRest : struct, IRest
+    /// <summary>The whole sum: the products from <paramref name="k"/> on, which fill no two vectors, are added one by one.</summary>
+    /// <param name="x">The vector.</param>
+    /// <param name="row">The weights.</param>
+    /// <param name="k">The first product that is missing.</param>
+    /// <param name="count">All products.</param>
+    /// <param name="unscale">Factor that takes back what was done to x.</param>
+    public readonly float Total<TElement>(float* x, byte* row, int k, int count, float unscale = 1) where TElement : struct, IElement
     {
         float sum = Lanes.Sum(_even + _odd);
         for (; k < count; k++)
         {
-            sum = MathF.FusedMultiplyAdd(rest.Scale * x[k], rest.Weight(k), sum);
+            sum = MathF.FusedMultiplyAdd(unscale * x[k], TElement.Load(row, k), sum);
         }
 
         return sum;
     }
-}
-
-/// <summary>The end of a row, element by element.</summary>
-internal interface IRest
-{
-    /// <summary>Factor that takes back what was done to x.</summary>
-    float Scale { get; }
-
-    /// <summary>Weight <paramref name="k"/> of the row.</summary>
-    float Weight(int k);
-}
-
-/// <summary>The end of a row of plain elements.</summary>
-internal readonly unsafe struct Rest<TElement>(byte* row, float scale = 1) : IRest where TElement : struct, IElement
-{
-    private readonly byte* _row = row;
-
-    public float Scale { get; } = scale;
-
-    public float Weight(int k) => TElement.Load(_row, k);
 }

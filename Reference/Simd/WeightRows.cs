@@ -34,7 +34,7 @@ internal readonly unsafe struct PlainRows<TElement> : IWeightRows where TElement
             sum.Add(TElement.Load8(row, k), TElement.Load8(row, k + 8), Vector256.Load(x + k), Vector256.Load(x + k + 8));
         }
 
-        return sum.Total(x, k, count, new Rest<TElement>(row));
+        return sum.Total<TElement>(x, row, k, count);
     }
 
     public static Vector128<float> DotFour(float* x, byte* row, long stride, int count)
@@ -52,8 +52,8 @@ internal readonly unsafe struct PlainRows<TElement> : IWeightRows where TElement
         }
 
         return Vector128.Create(
-            sum0.Total(x, k, count, new Rest<TElement>(row)), sum1.Total(x, k, count, new Rest<TElement>(row1)),
-            sum2.Total(x, k, count, new Rest<TElement>(row2)), sum3.Total(x, k, count, new Rest<TElement>(row3)));
+            sum0.Total<TElement>(x, row, k, count), sum1.Total<TElement>(x, row1, k, count),
+            sum2.Total<TElement>(x, row2, k, count), sum3.Total<TElement>(x, row3, k, count));
     }
 
     public static void Widen(byte* row, float* destination, long count) => Elements.Widen<TElement>(row, destination, count);
