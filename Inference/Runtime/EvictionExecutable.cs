@@ -36,9 +36,10 @@ internal sealed class EvictionExecutable : IDisposable
         ImmutableArray<StoreReader> readers = engine.WindowSpec is null ? []
             : [.. _readers.Select(layer => new StoreReader(engine.WindowSpec, transformer.Weights[Transformer.OutputProjection(layer)], transformer.Rule(layer)))];
         int maxTokens = engine.Options.MaxTokens;
+        EvictionExtras extras = measure ? EvictionExtras.Measure : EvictionExtras.None;
         _program = policy.UsesScores
-            ? EvictionProgram.ByScore(policy, engine.StoreSpec, readers, maxTokens, maxTokens, measure)
-            : EvictionProgram.ByRecency(engine.StoreSpec, readers, maxTokens, maxTokens, measure);
+            ? EvictionProgram.ByScore(policy, engine.StoreSpec, readers, maxTokens, maxTokens, extras)
+            : EvictionProgram.ByRecency(engine.StoreSpec, readers, maxTokens, maxTokens, extras);
         _executable = engine.Model.Backend.Compile(_program.Plan);
         _bindings = new(_program.Plan);
         _losses = [.. _program.Losses.Select(loss => engine.Model.Backend.Allocate(loss.Tensor, MemoryKind.Activations))];
@@ -58,7 +59,7 @@ internal sealed class EvictionExecutable : IDisposable
     public void Enqueue(EvictionArguments a)
     {
         _bindings[_program.From] = a.Cache.Store(a.Store);
-        _bindings[_program.To] = a.Fresh;
+        _bindings[_program.To!] = a.Fresh;
         for (int i = 0; i < _program.Windows.Length; i++)
         {
             _bindings[_program.Windows[i]] = a.Cache.Windows[_readers[i]];
@@ -70,6 +71,7 @@ internal sealed class EvictionExecutable : IDisposable
         _bindings[_program.Total] = a.Total;
         _bindings[_program.Sinks] = a.Sinks;
         _bindings[_program.Window] = a.Window;
+        _bindings[_program.Queries] = Math.Min(a.Window, _program.Queries.Max);
         _bindings[_program.Slack] = a.Slack;
         _engine.Queue.Enqueue(_executable, _bindings);
     }

@@ -1,0 +1,103 @@
+using KvIL.Eviction.Scores;
+
+namespace KvIL.Eviction;
+
+/// <summary>One way of ranking rows: the name that policies use, the keys that it takes, and what they mean.</summary>
+/// <param name="Name">The name.</param>
+/// <param name="Keys">Keys of its own, in the order in which they are printed.</param>
+/// <param name="Needs">What the scores read; none ranks by position.</param>
+/// <param name="Rule">The score; null for those that are ops of their own (window attention, column sums, recency).</param>
+/// <param name="Sinks">First rows that are kept unless the text says otherwise.</param>
+/// <param name="Window">Last rows that are kept unless the text says otherwise.</param>
+/// <param name="Layers">How rows are split over layers.</param>
+/// <param name="Heads">How rows are split over heads, unless the text says otherwise; null where it cannot say.</param>
+internal sealed record PolicyMethod(
+    string Name, string[] Keys, ScoreNeeds Needs, Func<PolicyKeys, ScoreRule>? Rule = null, int Sinks = 0, int Window = 0,
+    LayerAllocation Layers = LayerAllocation.Uniform, HeadAllocation? Heads = null)
+{
+    private const string AdaPrefix = "ada-";
+    private const string GlobalPrefix = "global-";
+
+    // Windows of attention score as many queries as they protect, and need one.
+    private static readonly string[] Attention = ["window", "kernel", "pool", "order"];
+
+    /// <summary>The method of each name, without those that a prefix makes.</summary>
+    public static IReadOnlyList<PolicyMethod> All { get; } =
+    [
+        new("full", [], ScoreNeeds.None),
+        new("sliding", ["budget", "sinks", "slack"], ScoreNeeds.None, Sinks: 4),
+        new("snapkv", ["budget", .. Attention, "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32),
+        new("ada-snapkv", ["budget", .. Attention, "alloc", "floor", "weights", "mass", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Heads: HeadAllocation.Blend),
+        new("pyramidkv", ["budget", .. Attention, "beta", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Layers: LayerAllocation.Pyramid),
+        new("ada-pyramid", ["budget", .. Attention, "alloc", "floor", "weights", "mass", "beta", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Layers: LayerAllocation.Pyramid, Heads: HeadAllocation.Blend),
+        new("global-snapkv", ["budget", .. Attention, "weights", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Layers: LayerAllocation.Global, Heads: HeadAllocation.Pure),
+        new("criticalkv", ["budget", .. Attention, "epsilon", "sinks", "slack"], ScoreNeeds.WindowQueries | ScoreNeeds.Values | ScoreNeeds.OutputProjection, Window: 32),
+        new("chunkkv", ["budget", .. Attention, "chunk", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32),
+        new("h2o", Plain("window"), ScoreNeeds.ColumnSums, Window: 32),
+        new("prefixkv", ["budget", "sinks", "window", "slack"], ScoreNeeds.ColumnSums, Sinks: 1, Window: 1, Layers: LayerAllocation.Prefix),
+        Scored("observed", new ObservedAttentionScore()),
+        Scored("tova", new TovaScore()) with { Window = 1 },
+        Scored("knorm", new KnormScore()),
+        Scored("keydiff", new KeyDiffScore()),
+        Scored("expected", k => new ExpectedAttentionScore(k.Number("future", 512, 1), k.Decimal("epsilon", "0")), ["future", "epsilon"]) with { Sinks = 4 },
+        Scored("lagkv", k => new LagKvScore(k.Number("lag", 128, 2)), ["lag"]) with { Sinks = 4 },
+        Scored("finch", new FinchScore()) with { Window = 32 },
+        Scored("cake", k => new CakeScore(k.Decimal("gamma", "200"), k.Odd("kernel", 5)), ["gamma", "kernel"]) with { Window = 32, Layers = LayerAllocation.Cake },
+        Scored("curdkv", k => new CurDkvScore(k.Number("local", 16, 0)), ["local"]) with { Sinks = 4 },
+        Scored("noncausal", k => new NonCausalAttentionScore(k.Number("chunk", 256, 1)), ["chunk"]),
+        Scored("leverage", k => new LeverageScore(k.Decimal("jitter", "0.01")), ["jitter"]),
+        Scored("capkv", k => new CapKvScore(k.Decimal("tau", "5"), k.Number("future", 512, 1)), ["tau", "future"]) with { Sinks = 4 },
+        Scored("qfilter", new QFilterScore()),
+        Scored("random", k => new RandomRowsScore(k.Number("seed", 0, 0)), ["seed"]),
+    ];
+
+    /// <summary>Whether both have the same name.</summary>
+    public bool Equals(PolicyMethod? other) => Name == other?.Name;
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => Name.GetHashCode(StringComparison.Ordinal);
+
+    /// <summary>Whether the last queries that score are as many as the window that is kept.</summary>
+    public bool ScoresByWindow => (Needs & ScoreNeeds.WindowQueries) != 0;
+
+    /// <summary>The method of a name, <c>ada-</c> and <c>global-</c> before any score included.</summary>
+    /// <exception cref="PolicyFormatException">There is none; the sentence names the nearest.</exception>
+    public static PolicyMethod Find(string name) => TryFind(name) ?? throw new PolicyFormatException(
+        $"Unknown policy '{name}'; expected one of {string.Join(", ", All.Select(m => m.Name))}, or ada- or global- before a score.");
+
+    /// <summary>A method of which the user wrote the score.</summary>
+    public static PolicyMethod Own(IScorer scorer) =>
+        Scored(scorer.Name, new HostScore(scorer)) is var method && (scorer.Needs & ScoreNeeds.WindowQueries) != 0 ? method with { Window = 32 } : method;
+
+    /// <summary>The method with head budgets of its own, or with one total for all heads of all layers.</summary>
+    public PolicyMethod? WithPrefix(string prefix) => this switch
+    {
+        { Layers: LayerAllocation.Prefix or LayerAllocation.Cake } or { Heads: not null } or { Name: "full" or "sliding" or "chunkkv" or "pyramidkv" } => null,
+        _ when prefix == AdaPrefix => this with { Name = prefix + Name, Keys = Insert("alloc", "floor"), Heads = HeadAllocation.Blend },
+        { Name: "criticalkv" } => null,
+        _ => this with { Name = prefix + Name, Heads = HeadAllocation.Pure, Layers = LayerAllocation.Global },
+    };
+
+    private static PolicyMethod? TryFind(string name)
+    {
+        PolicyMethod? exact = All.FirstOrDefault(m => m.Name == name);
+        if (exact is not null) return exact;
+        foreach (string prefix in (ReadOnlySpan<string>)[AdaPrefix, GlobalPrefix])
+        {
+            if (name.StartsWith(prefix, StringComparison.Ordinal)) return All.FirstOrDefault(m => m.Name == name[prefix.Length..])?.WithPrefix(prefix);
+        }
+
+        return null;
+    }
+
+    private static PolicyMethod Scored(string name, ScoreRule rule) => Scored(name, _ => rule, []);
+
+    // The needs do not depend on the keys.
+    private static PolicyMethod Scored(string name, Func<PolicyKeys, ScoreRule> rule, string[] own) =>
+        new(name, Plain([.. own, "window"]), rule(PolicyKeys.None).Needs, rule);
+
+    private static string[] Plain(params string[] own) => ["budget", .. own, "sinks", "slack"];
+
+    // Before the keys that every method has.
+    private string[] Insert(params string[] keys) => [.. Keys[..^2], .. keys, .. Keys[^2..]];
+}
