@@ -25,14 +25,14 @@ internal sealed record PolicyMethod(
     public static IReadOnlyList<PolicyMethod> All { get; } =
     [
         new("full", [], ScoreNeeds.None),
-        new("sliding", ["budget", "sinks", "slack"], ScoreNeeds.None, Sinks: 4),
-        new("snapkv", ["budget", .. Attention, "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32),
+        new("sliding", ["budget", "positions", "sinks", "slack"], ScoreNeeds.None, Sinks: 4),
+        new("snapkv", ["budget", .. Attention, "positions", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32),
         new("ada-snapkv", ["budget", .. Attention, "alloc", "floor", "weights", "mass", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Heads: HeadAllocation.Blend),
         new("pyramidkv", ["budget", .. Attention, "beta", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Layers: LayerAllocation.Pyramid),
         new("ada-pyramid", ["budget", .. Attention, "alloc", "floor", "weights", "mass", "beta", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Layers: LayerAllocation.Pyramid, Heads: HeadAllocation.Blend),
         new("global-snapkv", ["budget", .. Attention, "weights", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Layers: LayerAllocation.Global, Heads: HeadAllocation.Pure),
-        new("criticalkv", ["budget", .. Attention, "epsilon", "sinks", "slack"], ScoreNeeds.WindowQueries | ScoreNeeds.Values | ScoreNeeds.OutputProjection, Window: 32),
-        new("chunkkv", ["budget", .. Attention, "chunk", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32),
+        new("criticalkv", ["budget", .. Attention, "epsilon", "positions", "sinks", "slack"], ScoreNeeds.WindowQueries | ScoreNeeds.Values | ScoreNeeds.OutputProjection, Window: 32),
+        new("chunkkv", ["budget", .. Attention, "chunk", "positions", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32),
         new("h2o", Plain("window"), ScoreNeeds.ColumnSums, Window: 32),
         new("prefixkv", ["budget", "sinks", "window", "slack"], ScoreNeeds.ColumnSums, Sinks: 1, Window: 1, Layers: LayerAllocation.Prefix),
         Scored("observed", new ObservedAttentionScore()),
@@ -42,7 +42,7 @@ internal sealed record PolicyMethod(
         Scored("expected", k => new ExpectedAttentionScore(k.Number("future", 512, 1), k.Decimal("epsilon", "0")), ["future", "epsilon"]) with { Sinks = 4 },
         Scored("lagkv", k => new LagKvScore(k.Number("lag", 128, 2)), ["lag"]) with { Sinks = 4 },
         Scored("finch", new FinchScore()) with { Window = 32 },
-        Scored("cake", k => new CakeScore(k.Decimal("gamma", "200"), k.Odd("kernel", 5)), ["gamma", "kernel"]) with { Window = 32, Layers = LayerAllocation.Cake },
+        new("cake", ["budget", "gamma", "kernel", "window", "sinks", "slack"], ScoreNeeds.WindowQueries | ScoreNeeds.Keys, k => new CakeScore(k.Decimal("gamma", "200"), k.Odd("kernel", 5)), Window: 32, Layers: LayerAllocation.Cake),
         Scored("curdkv", k => new CurDkvScore(k.Number("local", 16, 0)), ["local"]) with { Sinks = 4 },
         Scored("noncausal", k => new NonCausalAttentionScore(k.Number("chunk", 256, 1)), ["chunk"]),
         Scored("leverage", k => new LeverageScore(k.Decimal("jitter", "0.01")), ["jitter"]),
@@ -73,9 +73,9 @@ internal sealed record PolicyMethod(
     public PolicyMethod? WithPrefix(string prefix) => this switch
     {
         { Layers: LayerAllocation.Prefix or LayerAllocation.Cake } or { Heads: not null } or { Name: "full" or "sliding" or "chunkkv" or "pyramidkv" } => null,
-        _ when prefix == AdaPrefix => this with { Name = prefix + Name, Keys = Insert("alloc", "floor"), Heads = HeadAllocation.Blend },
+        _ when prefix == AdaPrefix => this with { Name = prefix + Name, Keys = InPlaceOfPositions("alloc", "floor"), Heads = HeadAllocation.Blend },
         { Name: "criticalkv" } => null,
-        _ => this with { Name = prefix + Name, Heads = HeadAllocation.Pure, Layers = LayerAllocation.Global },
+        _ => this with { Name = prefix + Name, Keys = InPlaceOfPositions(), Heads = HeadAllocation.Pure, Layers = LayerAllocation.Global },
     };
 
     private static PolicyMethod? TryFind(string name)
@@ -96,8 +96,8 @@ internal sealed record PolicyMethod(
     private static PolicyMethod Scored(string name, Func<PolicyKeys, ScoreRule> rule, string[] own) =>
         new(name, Plain([.. own, "window"]), rule(PolicyKeys.None).Needs, rule);
 
-    private static string[] Plain(params string[] own) => ["budget", .. own, "sinks", "slack"];
+    private static string[] Plain(params string[] own) => ["budget", .. own, "positions", "sinks", "slack"];
 
-    // Before the keys that every method has.
-    private string[] Insert(params string[] keys) => [.. Keys[..^2], .. keys, .. Keys[^2..]];
+    // Positions can be made consecutive only where all heads of all layers keep equally many rows.
+    private string[] InPlaceOfPositions(params string[] keys) => [.. Keys.TakeWhile(key => key != "positions"), .. keys, "sinks", "slack"];
 }
