@@ -105,7 +105,7 @@ public sealed partial class Engine
 
         int[] rows = StoreRows.Of(policy, tokens, Model.Transformer.Map.NumStores);
         bool evicts = rows.Min() < tokens;
-        if (!evicts || !policy.NeedsAllQueries || !Options.RemembersPrompt)
+        if (!policy.NeedsAllQueries || (evicts && !Options.RemembersPrompt))
         {
             RequireQueries(policy, tokens);
         }
@@ -162,6 +162,7 @@ public sealed partial class Engine
         List<EvictionCost> costs = [];
         float[][] scores = new float[totals.Length][];
         float[] preferences = new float[totals.Length];
+        bool compares = Compares(policy, totals, cache.Tokens(sequence));
         for (int layer = 0; layer < map.NumLayers; layer++)
         {
             int store = map.Stores[layer];
@@ -182,7 +183,7 @@ public sealed partial class Engine
             }
 
             Cut cut = new(policy, totals[store], FreeRows(policy, reserve)) { IsFirst = true, Prompt = prompt.Queries, PromptQueries = ids.Length };
-            if (policy.ComparesStores && Scores(policy))
+            if (compares)
             {
                 (scores[store], preferences[store]) = Score(cache, store, sequence, cut);
             }
