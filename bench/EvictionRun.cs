@@ -54,6 +54,8 @@ internal sealed unsafe class EvictionRun : IDisposable
     /// <summary>Seconds of a step, one for each round.</summary>
     public List<double> Seconds { get; } = [];
 
+    public void Watch(Action<KvIL.Ops.Op, TimeSpan>? watch) => _backend.Watch = watch;
+
     public void Measure() => Seconds.Add(ModelRun.Time(Step, 1));
 
     /// <summary>Milliseconds of each op, the least of a few steps.</summary>

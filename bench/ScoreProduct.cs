@@ -10,7 +10,7 @@ namespace KvIL.Bench;
 /// </remarks>
 internal sealed unsafe class ScoreProduct(float* keys, int tokens, LayerShape shape, int threads) : IDisposable
 {
-    private const int RowsPerItem = 256;
+    private const int RowsPerItem = 64;
 
     private readonly Workers _workers = new(threads);
     private readonly int _group = shape.QueryHeads / shape.KvHeads;
@@ -40,10 +40,7 @@ internal sealed unsafe class ScoreProduct(float* keys, int tokens, LayerShape sh
             float* c = products + (worker * RowsPerItem * Tile.Width);
             for (int member = 0; member < group; member++)
             {
-                for (int j = 0; j < RowsPerItem; j += Tile.Height)
-                {
-                    Tile.Multiply(rows + (j * headDim), headDim, 1, Tile.Height, panels + (member * headDim * Tile.Width), headDim, c, accumulate: false);
-                }
+                Tile.Multiply(rows, headDim, 1, RowsPerItem, panels + (member * headDim * Tile.Width), headDim, c, accumulate: false);
             }
         }
     }

@@ -12,9 +12,9 @@ namespace KvIL.Reference.Kernels;
 /// <remarks>
 /// The rows that any of the queries sees come in blocks b of 64:
 /// <code>
-/// weigh    s_tj = cap(scale · q_t·k_j), −∞ where t does not see j     m_tb = max_{j in b} s_tj
-///          e_tj = exp(s_tj − m_tb)                                     l_tb = Σ_{j in b} e_tj
-/// join     M_t = max_b m_tb     L_t = Σ_b l_tb exp(m_tb − M_t)         f_tb = exp(m_tb − M_t) / (w L_t)
+/// weigh    s_tj = log₂e · cap(scale · q_t·k_j), −∞ where t does not see j     m_tb = max_{j in b} s_tj
+///          e_tj = 2^(s_tj − m_tb)                                              l_tb = Σ_{j in b} e_tj
+/// join     M_t = max_b m_tb     L_t = Σ_b l_tb 2^(m_tb − M_t)                  f_tb = 2^(m_tb − M_t) / (w L_t)
 /// average  y_j = Σ_t e_tj f_tb
 /// </code>
 /// A block's logits become exponentials while they lie in the innermost cache, and the large e is written once and read once. These
@@ -26,6 +26,7 @@ namespace KvIL.Reference.Kernels;
 internal readonly unsafe struct WindowSweep
 {
     private const int RowsPerBlock = 64;
+    private const double Log2E = 1.4426950408889634;
 
     private readonly HostStore _store;
     private readonly AttentionRule _rule;
@@ -120,12 +121,7 @@ internal readonly unsafe struct WindowSweep
         for (int head = 0; head < _heads; head++)
         {
             float* e = E(block, head);
-            for (int j = 0; j < rows; j += Tile.Height)
-            {
-                Tile.Multiply(
-                    keys + (j * d), d, 1, Math.Min(Tile.Height, rows - j), _panels + ((long)head * d * Tile.Width), d, e + (j * Tile.Width), accumulate: false);
-            }
-
+            Tile.Multiply(keys, d, 1, rows, _panels + ((long)head * d * Tile.Width), d, e, accumulate: false);
             float* maxima = _maxima + Lane(block, _heads, head);
             if (_rule.SoftCap is null && AllSee(positions, rows))
             {
@@ -144,17 +140,18 @@ internal readonly unsafe struct WindowSweep
     private bool AllSee(int* positions, int rows) =>
         _lanes == Tile.Width && positions[rows - 1] <= _firstPosition && positions[0] > _firstPosition + _lanes - 1 - _rule.WindowOrAll;
 
-    // s = scale · s;  m = max s
+    // s = (log₂e · scale) · s;  m = max s
     private void Scale(float* s, int rows, float* maxima)
     {
+        float scale = (float)(_rule.Scale * Log2E);
         Vector256<float> m0 = Vector256.Create(float.MinValue), m1 = m0, m2 = m0, m3 = m0;
         float* end = s + (rows * Tile.Width);
         for (; s < end; s += Tile.Width)
         {
-            m0 = Vector256.MaxNative(Scaled(s), m0);
-            m1 = Vector256.MaxNative(Scaled(s + 8), m1);
-            m2 = Vector256.MaxNative(Scaled(s + 16), m2);
-            m3 = Vector256.MaxNative(Scaled(s + 24), m3);
+            m0 = Vector256.MaxNative(Scaled(s, scale), m0);
+            m1 = Vector256.MaxNative(Scaled(s + 8, scale), m1);
+            m2 = Vector256.MaxNative(Scaled(s + 16, scale), m2);
+            m3 = Vector256.MaxNative(Scaled(s + 24, scale), m3);
         }
 
         m0.Store(maxima);
@@ -164,17 +161,18 @@ internal readonly unsafe struct WindowSweep
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private Vector256<float> Scaled(float* s)
+    private static Vector256<float> Scaled(float* s, float scale)
     {
-        Vector256<float> scaled = Vector256.Load(s) * _rule.Scale;
+        Vector256<float> scaled = Vector256.Load(s) * scale;
         scaled.Store(s);
         return scaled;
     }
 
-    // s = cap(scale · s), −∞ where the query does not see the row; lanes without a query see none.
+    // s = log₂e · cap(scale · s), −∞ where the query does not see the row; lanes without a query see none.
     private void ScaleAndMask(float* s, int* positions, int rows, float* maxima)
     {
-        float cap = _rule.SoftCap ?? 0;
+        float scale = _rule.SoftCap is null ? (float)(_rule.Scale * Log2E) : _rule.Scale;
+        float cap = _rule.SoftCap ?? 0, scaledCap = (float)(cap * Log2E);
         for (int lane = 0; lane < Tile.Width; lane += Lanes.Count)
         {
             Vector256<int> t = Vector256.Create(lane) + Vector256<int>.Indices;
@@ -186,10 +184,10 @@ internal readonly unsafe struct WindowSweep
             {
                 float* logit = s + (j * Tile.Width) + lane;
                 Vector256<int> position = Vector256.Create(positions[j]);
-                Vector256<float> scaled = Vector256.Load(logit) * _rule.Scale;
+                Vector256<float> scaled = Vector256.Load(logit) * scale;
                 Vector256<float> masked = Vector256.ConditionalSelect(
                     (Vector256.GreaterThanOrEqual(query, position) & Vector256.GreaterThan(position, before)).AsSingle(),
-                    cap > 0 ? Lanes.SoftCap(scaled, cap) : scaled,
+                    cap > 0 ? Lanes.Tanh(scaled / cap) * scaledCap : scaled,
                     Vector256.Create(float.NegativeInfinity));
                 masked.Store(logit);
                 maximum = Vector256.MaxNative(masked, maximum);
@@ -199,17 +197,17 @@ internal readonly unsafe struct WindowSweep
         }
     }
 
-    // e = exp(s − m);  l = Σ e
+    // e = 2^(s − m);  l = Σ e
     private static void Exponentials(float* s, int rows, float* maxima, float* sums)
     {
         for (int lane = 0; lane < Tile.Width; lane += Lanes.Count)
         {
             Vector256<float> maximum = Vector256.Load(maxima + lane);
             Vector256<float> sum = default;
-            for (int j = 0; j < rows; j++)
+            float* end = s + (rows * Tile.Width);
+            for (float* logit = s + lane; logit < end; logit += Tile.Width)
             {
-                float* logit = s + (j * Tile.Width) + lane;
-                Vector256<float> e = Lanes.ExpOfNonPositive(Vector256.Load(logit) - maximum);
+                Vector256<float> e = Lanes.Exp2OfNonPositive(Vector256.Load(logit) - maximum);
                 e.Store(logit);
                 sum += e;
             }
@@ -231,7 +229,7 @@ internal readonly unsafe struct WindowSweep
         for (int block = 0; block < _blocks; block++)
         {
             long at = Lane(block, _heads, head) + lane;
-            Vector256<float> factor = Lanes.ExpOfNonPositive(Vector256.Load(_maxima + at) - maximum);
+            Vector256<float> factor = Lanes.Exp2OfNonPositive(Vector256.Load(_maxima + at) - maximum);
             factor.Store(_maxima + at);
             sum = Vector256.FusedMultiplyAdd(Vector256.Load(_sums + at), factor, sum);
         }

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace KvIL.Reference.Simd;
 
@@ -15,8 +16,10 @@ internal static unsafe class Tile
     /// <summary>Lanes of a panel.</summary>
     public const int Width = 32;
 
-    /// <summary>Rows computed at once.</summary>
+    /// <summary>Rows computed at once, or in two halves.</summary>
     public const int Height = 8;
+
+    private const int FloatsPerCacheLine = 16;
 
     /// <summary>Bits of the vectors that it is computed with.</summary>
     public static int VectorBits => HasSixteenLanes ? 512 : CpuFeatures.LaneBits;
@@ -27,7 +30,7 @@ internal static unsafe class Tile
     /// <param name="a">A[r, k] at <c>a[r · rowStride + k · stepStride]</c>.</param>
     /// <param name="rowStride">Elements between rows of A.</param>
     /// <param name="stepStride">Elements between steps of A.</param>
-    /// <param name="rows">Rows of A, 1 to 8.</param>
+    /// <param name="rows">Rows of A, at least 1; multiples of <see cref="Height"/> waste nothing.</param>
     /// <param name="panel">P, <c>[depth, 32]</c>.</param>
     /// <param name="depth">Steps of each chain.</param>
     /// <param name="c">C, <c>[rows, 32]</c>.</param>
@@ -35,13 +38,44 @@ internal static unsafe class Tile
     public static void Multiply(
         float* a, nint rowStride, nint stepStride, int rows, float* panel, int depth, float* c, bool accumulate)
     {
-        if (rows == Height)
+        while (rows > 0)
         {
-            MultiplyEight(a, rowStride, stepStride, Height, panel, depth, c, accumulate);
+            int height = HeightOf(rows);
+            rows -= height;
+            if (stepStride == 1 && rows > 4)
+            {
+                Prefetch(a + (height * rowStride), rowStride, height, depth);
+            }
+
+            if (HasSixteenLanes ? height == Height : height >= 4)
+            {
+                MultiplyTile(a, rowStride, stepStride, height, height, panel, depth, c, accumulate);
+            }
+            else
+            {
+                MultiplyPart(a, rowStride, stepStride, height, panel, depth, c, accumulate);
+            }
+
+            a += height * rowStride;
+            c += height * Width;
         }
-        else
+    }
+
+    // Sixteen registers hold a tile of six rows and sixteen lanes. Of four rows, the chains' latency just fills both units.
+    private static int HeightOf(int rows) =>
+        HasSixteenLanes ? Math.Min(rows, Height)
+        : rows >= 6 && rows != Height ? 6
+        : Math.Min(rows, 4);
+
+    // The rows of the next tile, while this one is computed: rows are too short for the processor to read ahead by itself.
+    private static void Prefetch(float* a, nint rowStride, int rows, int depth)
+    {
+        for (int row = 0; row < rows && Sse.IsSupported; row++)
         {
-            MultiplyPart(a, rowStride, stepStride, rows, panel, depth, c, accumulate);
+            for (int k = 0; k < depth; k += FloatsPerCacheLine)
+            {
+                Sse.Prefetch0(a + (row * rowStride) + k);
+            }
         }
     }
 
@@ -55,27 +89,91 @@ internal static unsafe class Tile
             new ReadOnlySpan<float>(c, rows * Width).CopyTo(new Span<float>(scratch, rows * Width));
         }
 
-        MultiplyEight(a, rowStride, stepStride, rows, panel, depth, scratch, accumulate);
+        MultiplyTile(a, rowStride, stepStride, HasSixteenLanes ? Height : 4, rows, panel, depth, scratch, accumulate);
         new ReadOnlySpan<float>(scratch, rows * Width).CopyTo(new Span<float>(c, rows * Width));
     }
 
-    private static void MultiplyEight(
-        float* a, nint rowStride, nint stepStride, int rows, float* panel, int depth, float* c, bool accumulate)
+    private static void MultiplyTile(
+        float* a, nint rowStride, nint stepStride, int height, int rows, float* panel, int depth, float* c, bool accumulate)
     {
         if (HasSixteenLanes)
         {
             MultiplyEightBy32(a, rowStride, stepStride, rows, panel, depth, c, accumulate);
-            return;
+        }
+        else if (height == 6)
+        {
+            MultiplySixBy16(a, rowStride, stepStride, panel, depth, c, accumulate);
+            MultiplySixBy16(a, rowStride, stepStride, panel + 16, depth, c + 16, accumulate);
+        }
+        else
+        {
+            MultiplyFourBy16(a, rowStride, stepStride, rows, panel, depth, c, accumulate);
+            MultiplyFourBy16(a, rowStride, stepStride, rows, panel + 16, depth, c + 16, accumulate);
+        }
+    }
+
+    private static void MultiplySixBy16(
+        float* a, nint rowStride, nint stepStride, float* panel, int depth, float* c, bool accumulate)
+    {
+        float* a3 = a + (3 * rowStride);
+        nint r2 = 2 * rowStride;
+        Vector256<float> c00 = default, c01 = default, c10 = default, c11 = default, c20 = default, c21 = default;
+        Vector256<float> c30 = default, c31 = default, c40 = default, c41 = default, c50 = default, c51 = default;
+        if (accumulate)
+        {
+            c00 = Vector256.Load(c);
+            c01 = Vector256.Load(c + 8);
+            c10 = Vector256.Load(c + Width);
+            c11 = Vector256.Load(c + Width + 8);
+            c20 = Vector256.Load(c + (2 * Width));
+            c21 = Vector256.Load(c + (2 * Width) + 8);
+            c30 = Vector256.Load(c + (3 * Width));
+            c31 = Vector256.Load(c + (3 * Width) + 8);
+            c40 = Vector256.Load(c + (4 * Width));
+            c41 = Vector256.Load(c + (4 * Width) + 8);
+            c50 = Vector256.Load(c + (5 * Width));
+            c51 = Vector256.Load(c + (5 * Width) + 8);
         }
 
-        // Sixteen registers of eight lanes: four rows and sixteen lanes at a time, the same chains.
-        for (int row = 0; row < Height; row += 4)
+        for (int k = 0; k < depth; k++)
         {
-            float* first = a + (Math.Min(row, rows - 1) * rowStride);
-            int left = Math.Max(1, Math.Min(4, rows - row));
-            MultiplyFourBy16(first, rowStride, stepStride, left, panel, depth, c + (row * Width), accumulate);
-            MultiplyFourBy16(first, rowStride, stepStride, left, panel + 16, depth, c + (row * Width) + 16, accumulate);
+            Vector256<float> p0 = Vector256.Load(panel);
+            Vector256<float> p1 = Vector256.Load(panel + 8);
+            Vector256<float> w = Vector256.Create(a[0]);
+            c00 = Vector256.FusedMultiplyAdd(w, p0, c00);
+            c01 = Vector256.FusedMultiplyAdd(w, p1, c01);
+            w = Vector256.Create(a[rowStride]);
+            c10 = Vector256.FusedMultiplyAdd(w, p0, c10);
+            c11 = Vector256.FusedMultiplyAdd(w, p1, c11);
+            w = Vector256.Create(a[r2]);
+            c20 = Vector256.FusedMultiplyAdd(w, p0, c20);
+            c21 = Vector256.FusedMultiplyAdd(w, p1, c21);
+            w = Vector256.Create(a3[0]);
+            c30 = Vector256.FusedMultiplyAdd(w, p0, c30);
+            c31 = Vector256.FusedMultiplyAdd(w, p1, c31);
+            w = Vector256.Create(a3[rowStride]);
+            c40 = Vector256.FusedMultiplyAdd(w, p0, c40);
+            c41 = Vector256.FusedMultiplyAdd(w, p1, c41);
+            w = Vector256.Create(a3[r2]);
+            c50 = Vector256.FusedMultiplyAdd(w, p0, c50);
+            c51 = Vector256.FusedMultiplyAdd(w, p1, c51);
+            a += stepStride;
+            a3 += stepStride;
+            panel += Width;
         }
+
+        c00.Store(c);
+        c01.Store(c + 8);
+        c10.Store(c + Width);
+        c11.Store(c + Width + 8);
+        c20.Store(c + (2 * Width));
+        c21.Store(c + (2 * Width) + 8);
+        c30.Store(c + (3 * Width));
+        c31.Store(c + (3 * Width) + 8);
+        c40.Store(c + (4 * Width));
+        c41.Store(c + (4 * Width) + 8);
+        c50.Store(c + (5 * Width));
+        c51.Store(c + (5 * Width) + 8);
     }
 
     private static void MultiplyFourBy16(
