@@ -54,18 +54,16 @@ internal sealed unsafe class EvictionRun : IDisposable
     /// <summary>Seconds of a step, one for each round.</summary>
     public List<double> Seconds { get; } = [];
 
-    public void Watch(Action<KvIL.Ops.Op, TimeSpan>? watch) => _backend.Watch = watch;
-
     public void Measure() => Seconds.Add(ModelRun.Time(Step, 1));
 
-    /// <summary>Milliseconds of each op, the least of a few steps.</summary>
-    public string Ops()
+    /// <summary>Seconds of each op, the least of a few steps.</summary>
+    public IReadOnlyDictionary<string, double> Ops()
     {
         Dictionary<string, double> least = [];
-        _backend.Watch = (op, time) => least[op.Name] = Math.Min(least.GetValueOrDefault(op.Name, double.MaxValue), time.TotalMilliseconds);
-        ModelRun.Time(Step, repeats: 5);
+        _backend.Watch = (op, time) => least[op.Name] = Math.Min(least.GetValueOrDefault(op.Name, double.MaxValue), time.TotalSeconds);
+        ModelRun.Time(Step, repeats: 9);
         _backend.Watch = null;
-        return string.Join(", ", least.OrderByDescending(op => op.Value).Select(op => $"{op.Key} {op.Value:F1}"));
+        return least;
     }
 
     public void Dispose()

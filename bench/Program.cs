@@ -5,9 +5,10 @@ using KvIL.Tensors;
 
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 const string Usage = """
-    usage: bench evict [THREADS]
-           bench cpu [THREADS] [--types f32,f16,q8_0,q4_0,q4_1] [--shape smollm2-135m] [--layers N] [--no-eviction]
-      first numbers of the CPU engine, as shares of what the machine can do
+    usage: bench cpu [THREADS] [--types f32,f16,q8_0,q4_0,q4_1] [--shape smollm2-135m] [--layers N] [--no-eviction]
+             first numbers of the CPU engine, as shares of what the machine can do
+           bench evict [THREADS]
+             the Ada-SnapKV step of one layer beside its matrix product alone
     """;
 string[] types = ["f32", "f16", "q8_0", "q4_0", "q4_1"];
 string shape = "smollm2-135m";

@@ -1,4 +1,6 @@
 using System.Runtime.Intrinsics;
+using KvIL.Eviction;
+using KvIL.Reference.Kernels;
 using KvIL.Reference.Simd;
 using KvIL.Tensors;
 using Xunit;
@@ -73,6 +75,25 @@ public sealed unsafe class NumberTests
     {
         float x = BitConverter.Int32BitsToSingle(bits);
         Assert.True(float.IsNaN(Exp2(x)), "2^x");
+    }
+
+    [Fact]
+    public void Keys_of_eight_scores_are_those_of_each()
+    {
+        Random random = new(1);
+        float[] scores = [.. Enumerable.Range(0, 1 << 16).Select(_ => BitConverter.Int32BitsToSingle(random.Next(int.MinValue, int.MaxValue)))];
+        float[] specials = [0, -0f, float.NaN, -float.NaN, float.NegativeInfinity, float.PositiveInfinity, float.Epsilon, -float.Epsilon];
+        specials.CopyTo(scores, 0);
+        for (int i = 0; i < scores.Length; i += 8)
+        {
+            Vector256<uint> keys = ScoreKeys.Of(Vector256.Create(scores, i));
+            Assert.Equal(scores.AsSpan(i, 8).ToArray().Select(ScoreOrder.Key), Enumerable.Range(0, 8).Select(lane => keys[lane]));
+            foreach (int shift in (int[])[24, 16, 8, 0])
+            {
+                uint expected = (uint)Enumerable.Range(0, 8).Sum(lane => ScoreOrder.MatchesAbove(keys[lane], keys[3], shift) ? 1 << lane : 0);
+                Assert.Equal(expected, ScoreKeys.MatchesAbove(keys, keys[3], shift));
+            }
+        }
     }
 
     [Theory]
