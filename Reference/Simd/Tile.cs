@@ -5,7 +5,7 @@ namespace KvIL.Reference.Simd;
 
 /// <summary>The one product that prefill, scores and attention are made of: a few rows times a panel of 32 lanes.</summary>
 /// <remarks>
-/// <code>C[r, ℓ] = Σ_k A[r, k] · P[k, ℓ],   r &lt; 8,  ℓ &lt; 32</code>
+/// <code>C[r, ℓ] = Σ_k A[r, k] · P[k, ℓ],   ℓ &lt; 32</code>
 /// A panel holds 32 tokens, queries or outputs side by side: element k of lane ℓ at P[32k + ℓ]. Each C[r, ℓ] is one chain
 /// of fused multiply-adds in ascending k, in one lane: the same bits at every vector width, for every split of the
 /// rows. Sixteen accumulators hide the latency of the chains; each step loads two vectors and eight scalars for
@@ -16,7 +16,7 @@ internal static unsafe class Tile
     /// <summary>Lanes of a panel.</summary>
     public const int Width = 32;
 
-    /// <summary>Rows computed at once, or in two halves.</summary>
+    /// <summary>Rows computed at once.</summary>
     public const int Height = 8;
 
     private const int FloatsPerCacheLine = 16;
@@ -30,7 +30,7 @@ internal static unsafe class Tile
     /// <param name="a">A[r, k] at <c>a[r · rowStride + k · stepStride]</c>.</param>
     /// <param name="rowStride">Elements between rows of A.</param>
     /// <param name="stepStride">Elements between steps of A.</param>
-    /// <param name="rows">Rows of A, at least 1; multiples of <see cref="Height"/> waste nothing.</param>
+    /// <param name="rows">Rows of A, at least 1.</param>
     /// <param name="panel">P, <c>[depth, 32]</c>.</param>
     /// <param name="depth">Steps of each chain.</param>
     /// <param name="c">C, <c>[rows, 32]</c>.</param>
@@ -38,39 +38,28 @@ internal static unsafe class Tile
     public static void Multiply(
         float* a, nint rowStride, nint stepStride, int rows, float* panel, int depth, float* c, bool accumulate)
     {
-        while (rows > 0)
+        for (; rows > Height; rows -= Height)
         {
-            int height = HeightOf(rows);
-            rows -= height;
-            if (stepStride == 1 && rows > 4)
-            {
-                Prefetch(a + (height * rowStride), rowStride, height, depth);
-            }
+            PrefetchEight(a + (Height * rowStride), rowStride, stepStride, depth);
+            MultiplyEight(a, rowStride, stepStride, Height, panel, depth, c, accumulate);
+            a += Height * rowStride;
+            c += Height * Width;
+        }
 
-            if (HasSixteenLanes ? height == Height : height >= 4)
-            {
-                MultiplyTile(a, rowStride, stepStride, height, height, panel, depth, c, accumulate);
-            }
-            else
-            {
-                MultiplyPart(a, rowStride, stepStride, height, panel, depth, c, accumulate);
-            }
-
-            a += height * rowStride;
-            c += height * Width;
+        if (rows == Height)
+        {
+            MultiplyEight(a, rowStride, stepStride, Height, panel, depth, c, accumulate);
+        }
+        else
+        {
+            MultiplyPart(a, rowStride, stepStride, rows, panel, depth, c, accumulate);
         }
     }
 
-    // Sixteen registers hold a tile of six rows and sixteen lanes. Of four rows, the chains' latency just fills both units.
-    private static int HeightOf(int rows) =>
-        HasSixteenLanes ? Math.Min(rows, Height)
-        : rows >= 6 && rows != Height ? 6
-        : Math.Min(rows, 4);
-
-    // The rows of the next tile, while this one is computed: rows are too short for the processor to read ahead by itself.
-    private static void Prefetch(float* a, nint rowStride, int rows, int depth)
+    // The next rows come while these are multiplied: a row is too short for a processor to notice that it should read ahead.
+    private static void PrefetchEight(float* a, nint rowStride, nint stepStride, int depth)
     {
-        for (int row = 0; row < rows && Sse.IsSupported; row++)
+        for (int row = 0; row < Height && stepStride == 1 && Sse.IsSupported; row++)
         {
             for (int k = 0; k < depth; k += FloatsPerCacheLine)
             {
@@ -89,91 +78,27 @@ internal static unsafe class Tile
             new ReadOnlySpan<float>(c, rows * Width).CopyTo(new Span<float>(scratch, rows * Width));
         }
 
-        MultiplyTile(a, rowStride, stepStride, HasSixteenLanes ? Height : 4, rows, panel, depth, scratch, accumulate);
+        MultiplyEight(a, rowStride, stepStride, rows, panel, depth, scratch, accumulate);
         new ReadOnlySpan<float>(scratch, rows * Width).CopyTo(new Span<float>(c, rows * Width));
     }
 
-    private static void MultiplyTile(
-        float* a, nint rowStride, nint stepStride, int height, int rows, float* panel, int depth, float* c, bool accumulate)
+    private static void MultiplyEight(
+        float* a, nint rowStride, nint stepStride, int rows, float* panel, int depth, float* c, bool accumulate)
     {
         if (HasSixteenLanes)
         {
             MultiplyEightBy32(a, rowStride, stepStride, rows, panel, depth, c, accumulate);
-        }
-        else if (height == 6)
-        {
-            MultiplySixBy16(a, rowStride, stepStride, panel, depth, c, accumulate);
-            MultiplySixBy16(a, rowStride, stepStride, panel + 16, depth, c + 16, accumulate);
-        }
-        else
-        {
-            MultiplyFourBy16(a, rowStride, stepStride, rows, panel, depth, c, accumulate);
-            MultiplyFourBy16(a, rowStride, stepStride, rows, panel + 16, depth, c + 16, accumulate);
-        }
-    }
-
-    private static void MultiplySixBy16(
-        float* a, nint rowStride, nint stepStride, float* panel, int depth, float* c, bool accumulate)
-    {
-        float* a3 = a + (3 * rowStride);
-        nint r2 = 2 * rowStride;
-        Vector256<float> c00 = default, c01 = default, c10 = default, c11 = default, c20 = default, c21 = default;
-        Vector256<float> c30 = default, c31 = default, c40 = default, c41 = default, c50 = default, c51 = default;
-        if (accumulate)
-        {
-            c00 = Vector256.Load(c);
-            c01 = Vector256.Load(c + 8);
-            c10 = Vector256.Load(c + Width);
-            c11 = Vector256.Load(c + Width + 8);
-            c20 = Vector256.Load(c + (2 * Width));
-            c21 = Vector256.Load(c + (2 * Width) + 8);
-            c30 = Vector256.Load(c + (3 * Width));
-            c31 = Vector256.Load(c + (3 * Width) + 8);
-            c40 = Vector256.Load(c + (4 * Width));
-            c41 = Vector256.Load(c + (4 * Width) + 8);
-            c50 = Vector256.Load(c + (5 * Width));
-            c51 = Vector256.Load(c + (5 * Width) + 8);
+            return;
         }
 
-        for (int k = 0; k < depth; k++)
+        // Sixteen registers of eight lanes: four rows and sixteen lanes at a time, the same chains.
+        for (int row = 0; row < Height; row += 4)
         {
-            Vector256<float> p0 = Vector256.Load(panel);
-            Vector256<float> p1 = Vector256.Load(panel + 8);
-            Vector256<float> w = Vector256.Create(a[0]);
-            c00 = Vector256.FusedMultiplyAdd(w, p0, c00);
-            c01 = Vector256.FusedMultiplyAdd(w, p1, c01);
-            w = Vector256.Create(a[rowStride]);
-            c10 = Vector256.FusedMultiplyAdd(w, p0, c10);
-            c11 = Vector256.FusedMultiplyAdd(w, p1, c11);
-            w = Vector256.Create(a[r2]);
-            c20 = Vector256.FusedMultiplyAdd(w, p0, c20);
-            c21 = Vector256.FusedMultiplyAdd(w, p1, c21);
-            w = Vector256.Create(a3[0]);
-            c30 = Vector256.FusedMultiplyAdd(w, p0, c30);
-            c31 = Vector256.FusedMultiplyAdd(w, p1, c31);
-            w = Vector256.Create(a3[rowStride]);
-            c40 = Vector256.FusedMultiplyAdd(w, p0, c40);
-            c41 = Vector256.FusedMultiplyAdd(w, p1, c41);
-            w = Vector256.Create(a3[r2]);
-            c50 = Vector256.FusedMultiplyAdd(w, p0, c50);
-            c51 = Vector256.FusedMultiplyAdd(w, p1, c51);
-            a += stepStride;
-            a3 += stepStride;
-            panel += Width;
+            float* first = a + (Math.Min(row, rows - 1) * rowStride);
+            int left = Math.Max(1, Math.Min(4, rows - row));
+            MultiplyFourBy16(first, rowStride, stepStride, left, panel, depth, c + (row * Width), accumulate);
+            MultiplyFourBy16(first, rowStride, stepStride, left, panel + 16, depth, c + (row * Width) + 16, accumulate);
         }
-
-        c00.Store(c);
-        c01.Store(c + 8);
-        c10.Store(c + Width);
-        c11.Store(c + Width + 8);
-        c20.Store(c + (2 * Width));
-        c21.Store(c + (2 * Width) + 8);
-        c30.Store(c + (3 * Width));
-        c31.Store(c + (3 * Width) + 8);
-        c40.Store(c + (4 * Width));
-        c41.Store(c + (4 * Width) + 8);
-        c50.Store(c + (5 * Width));
-        c51.Store(c + (5 * Width) + 8);
     }
 
     private static void MultiplyFourBy16(
