@@ -29,7 +29,7 @@ internal sealed unsafe class EvictionRun : IDisposable
         _queries = _backend.Allocate(window, MemoryKind.Cache);
         _queue.Upload<float>([.. Draw(random, policy.Window * shape.QueryHeads * shape.HeadDim)], _queries);
         StoreReader reader = new(window, new(DType.F16, shape.QueryHeads * shape.HeadDim, shape.QueryHeads * shape.HeadDim), 1 / MathF.Sqrt(shape.HeadDim));
-        EvictionProgram program = EvictionProgram.ByScore(policy, spec, [reader], tokens, tokens, measure: false);
+        EvictionProgram program = EvictionProgram.ByScore(policy, spec, [reader], tokens, tokens, EvictionExtras.None);
         _executable = _backend.Compile(program.Plan);
         _store = Fill(spec, tokens, random);
         int rows = StoreRows.Of(policy, tokens, 1)[0];
@@ -37,12 +37,13 @@ internal sealed unsafe class EvictionRun : IDisposable
         _bindings = new(program.Plan)
         {
             [program.From] = _store,
-            [program.To] = _fresh,
+            [program.To!] = _fresh,
             [program.Windows[0]] = _queries,
             [program.Tokens] = tokens,
             [program.Length] = tokens,
             [program.Total] = rows * shape.KvHeads,
             [program.Window] = policy.Window,
+            [program.Queries] = policy.Window,
         };
     }
 

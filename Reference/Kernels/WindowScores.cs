@@ -16,7 +16,6 @@ internal sealed unsafe class WindowScoresStep(WindowScoresOp op) : Step
     // They share what reading a key costs; each needs 128 bytes of scratch a row.
     private const int HeadsPerSweep = 4;
 
-    private readonly int _ring = op.Window.Tensor.Shape[1].Max;
     private readonly int _queryHeads = op.Y.Tensor.Shape[0].Max;
     private readonly int _maxLength = op.Y.Tensor.Shape[1].Max;
     private readonly StoreSpec _spec = op.Store.Store;
@@ -33,12 +32,12 @@ internal sealed unsafe class WindowScoresStep(WindowScoresOp op) : Step
         HostStore store = f.Store(op.Store);
         int w = f.Value(op.Queries), tokens = f.Value(op.Tokens), length = f.Value(op.Y.Tensor.Shape[1]);
         int sequence = f.Value(op.Sequence);
-        float* window = f.F32(op.Window) + ((long)sequence * _ring * _queryHeads * _spec.HeadDim);
+        QueryRing queries = new(f, op.Window, sequence, _spec.HeadDim);
         float* panels = (float*)f.Scratch;
         for (int first = 0; first < w; first += Tile.Width)
         {
             int lanes = Math.Min(Tile.Width, w - first);
-            f.Workers.Run(new Panels(window, panels, tokens - w + first, lanes, _ring, _queryHeads, _spec.HeadDim), _queryHeads);
+            f.Workers.Run(new Panels(queries, tokens - w + first, lanes, panels, _spec.HeadDim), _queryHeads);
             for (int head = 0; head < _queryHeads;)
             {
                 int heads = Math.Min(HeadsPerSweep, Group - (head % Group));
@@ -51,24 +50,9 @@ internal sealed unsafe class WindowScoresStep(WindowScoresOp op) : Step
         }
     }
 
-    // One item: a query head. P[k, t] = q_t[k]; the query of position p lies at p mod ring.
-    private readonly struct Panels(float* window, float* panels, int firstPosition, int lanes, int ring, int queryHeads, int headDim) : IJob
+    // One item: a query head.
+    private readonly struct Panels(QueryRing queries, int firstPosition, int lanes, float* panels, int headDim) : IJob
     {
-        public void Run(int index, int worker)
-        {
-            float* panel = panels + ((long)index * headDim * Tile.Width);
-            for (int lane = 0; lane < Tile.Width; lane++)
-            {
-                long slot = (firstPosition + lane) % ring;
-                if (lane < lanes)
-                {
-                    Panel.PackLane(window + (((slot * queryHeads) + index) * headDim), lane, headDim, panel);
-                }
-                else
-                {
-                    Panel.ClearLane(lane, headDim, panel);
-                }
-            }
-        }
+        public void Run(int index, int worker) => queries.Pack(firstPosition, lanes, index, panels + ((long)index * headDim * Tile.Width));
     }
 }
