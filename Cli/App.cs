@@ -58,6 +58,7 @@ internal static class App
             RunCommand.Create(context),
             EvalCommand.Create(context),
             PplCommand.Create(context),
+            EvictCommand.Create(context),
             InspectCommand.Create(context),
             TokenizeCommand.Create(context),
             CheckCommand.Create(context),
