@@ -59,6 +59,7 @@ internal static class App
             EvalCommand.Create(context),
             PplCommand.Create(context),
             EvictCommand.Create(context),
+            VerifyCommand.Create(context),
             InspectCommand.Create(context),
             TokenizeCommand.Create(context),
             CheckCommand.Create(context),

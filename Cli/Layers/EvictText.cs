@@ -78,7 +78,7 @@ internal static class EvictText
         }
 
         terminal.WriteLine($"At {(report.Query == "qd" ? "the decode query qd" : "the last query of the prompt")}, in double:");
-        Table table = Plain().AddColumns("split", "L", "<=", "theta", "<=", "eps_head", "<=", "eps", "C", "mass F by query head");
+        Table table = Plain().AddColumns("split", "L", "", "theta", "", "eps_head", "", "eps", "C", "mass F by query head");
         foreach (TableColumn column in table.Columns.Skip(1).Take(8)) column.RightAligned().NoWrap();
         Row(report.Allocation.Rule, cost);
         if (report.Uniform is { Cost: { } uniform } other) Row(other.Rule, uniform);
@@ -87,7 +87,7 @@ internal static class EvictText
         terminal.WriteLine("VIOLATED: L <= theta <= eps_head <= eps does not hold.");
 
         void Row(HeadAllocation rule, LayerCost c) => table.AddRow([.. ((string[])[
-            rule.ToString().ToLowerInvariant(), F(c.L), "", F(c.Theta), "", F(c.EpsilonHead), "", F(c.Epsilon), F(c.C),
+            rule.ToString().ToLowerInvariant(), F(c.L), "<=", F(c.Theta), "<=", F(c.EpsilonHead), "<=", F(c.Epsilon), F(c.C),
             string.Join(' ', c.RetainedMass.Select(mass => mass.ToString("0.0000", CultureInfo.InvariantCulture)))]).Select(cell => new Text(cell))]);
     }
 

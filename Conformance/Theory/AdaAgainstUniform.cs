@@ -13,11 +13,11 @@ namespace KvIL.Conformance.Theory;
 /// <param name="LossLower">Cases with L of Ada below L of uniform.</param>
 /// <param name="LossEqual">Cases with the same L.</param>
 /// <param name="LossHigher">Cases with L of Ada above L of uniform.</param>
-/// <param name="LargestExcess">Largest L_Ada/L_uniform − 1 among these; 0 for none.</param>
+/// <param name="MedianExcess">Median of L_Ada/L_uniform − 1 over these; 0 for none.</param>
 /// <param name="FirstHigher">Seed of the first of these; null for none.</param>
 public sealed record AdaAgainstUniform(
     int Cases, int BoundLower, int BoundEqual, double MeanGain, double LargestGain,
-    int LossLower, int LossEqual, int LossHigher, double LargestExcess, int? FirstHigher)
+    int LossLower, int LossEqual, int LossHigher, double MedianExcess, int? FirstHigher)
 {
     /// <summary>Over the cases of consecutive seeds.</summary>
     /// <exception cref="OperationCanceledException"><paramref name="cancelled"/> fired.</exception>
@@ -25,6 +25,7 @@ public sealed record AdaAgainstUniform(
     {
         AdaAgainstUniform counts = new(cases, 0, 0, 0, 0, 0, 0, 0, 0, null);
         double gains = 0;
+        List<double> excesses = [];
         for (int i = 0; i < cases; i++)
         {
             cancelled.ThrowIfCancellationRequested();
@@ -36,6 +37,7 @@ public sealed record AdaAgainstUniform(
             double slack = c.Slack(ada.Norm), gain = uniform.Epsilon - ada.Epsilon, excess = ada.Loss - uniform.Loss;
             double share = gain > slack ? gain / uniform.Epsilon : 0;
             gains += share;
+            if (excess > slack) excesses.Add(excess / uniform.Loss);
             counts = counts with
             {
                 BoundLower = counts.BoundLower + (gain > slack ? 1 : 0),
@@ -44,11 +46,14 @@ public sealed record AdaAgainstUniform(
                 LossLower = counts.LossLower + (excess < -slack ? 1 : 0),
                 LossEqual = counts.LossEqual + (Math.Abs(excess) <= slack ? 1 : 0),
                 LossHigher = counts.LossHigher + (excess > slack ? 1 : 0),
-                LargestExcess = excess > slack ? Math.Max(counts.LargestExcess, excess / uniform.Loss) : counts.LargestExcess,
                 FirstHigher = excess > slack ? counts.FirstHigher ?? caseSeed : counts.FirstHigher,
             };
         }
 
-        return counts with { MeanGain = counts.BoundLower == 0 ? 0 : gains / counts.BoundLower };
+        return counts with
+        {
+            MeanGain = counts.BoundLower == 0 ? 0 : gains / counts.BoundLower,
+            MedianExcess = excesses.Order().ElementAtOrDefault(excesses.Count / 2),
+        };
     }
 }

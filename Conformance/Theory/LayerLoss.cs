@@ -8,7 +8,7 @@ namespace KvIL.Conformance.Theory;
 public readonly record struct LossChain(double L, double Theta, double EpsilonHead, double Epsilon)
 {
     /// <summary>The four numbers in the order of the chain.</summary>
-    public double[] Values => [L, Theta, EpsilonHead, Epsilon];
+    public double[] ToArray() => [L, Theta, EpsilonHead, Epsilon];
 }
 
 /// <summary>What evicting any rows of a layer costs one query, in double: <see cref="EvictionLoss"/> for prompts of many tokens.</summary>
@@ -69,7 +69,7 @@ public sealed class LayerLoss
         double spread = Tolerance.AttentionSpread(_layer.Tokens, _layer.HeadDim, _magnitude, _layer.Rule.SoftCap is not null);
         double kappa = Tolerance.Loss(spread, _layer.Tokens, _layer.HeadDim, _layer.QueryHeads, _layer.Width);
         LossChain terms = Chain(kept, _terms) with { L = 2 * _terms.Sum(row => row.Max()) };
-        double[] bounds = [.. terms.Values.Select(x => (kappa * x) + Tolerance.Tiny)];
+        double[] bounds = [.. terms.ToArray().Select(x => (kappa * x) + Tolerance.Tiny)];
         return new(bounds[0], bounds[1], bounds[2], bounds[3]);
     }
 

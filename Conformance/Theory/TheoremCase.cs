@@ -7,7 +7,7 @@ namespace KvIL.Conformance.Theory;
 /// <param name="Group">G query heads for each KV head.</param>
 /// <param name="Tokens">n.</param>
 /// <param name="Width">D.</param>
-/// <param name="Rows">Rows that each KV head keeps on average, from 0 to n.</param>
+/// <param name="Rows">Rows that each KV head keeps on average, fewer than n.</param>
 /// <param name="FloorPercent">Uniform share of a blend.</param>
 /// <param name="Seed">Seed of attention, values and projection.</param>
 public sealed record TheoremCase(int KvHeads, int Group, int Tokens, int Width, int Rows, int FloorPercent, int Seed) : ICase<TheoremCase>
@@ -28,8 +28,8 @@ public sealed record TheoremCase(int KvHeads, int Group, int Tokens, int Width, 
     /// <inheritdoc/>
     public static TheoremCase Generate(Random random)
     {
-        int kv = random.Next(1, 5), tokens = random.Next(1, (MostRows / kv) + 1);
-        return new(kv, random.Of(1, 1, 2), tokens, random.Next(1, 7), random.Next(0, tokens + 1), random.Of(0, 5, 20, 50, 100), random.Next(1 << 20));
+        int kv = random.Of(1, 2, 2, 3, 3, 4), tokens = random.Next(2, (MostRows / kv) + 1);
+        return new(kv, random.Of(1, 1, 2), tokens, random.Next(1, 7), random.Next(0, tokens), random.Of(0, 5, 20, 50, 100), random.Next(1 << 20));
     }
 
     /// <inheritdoc/>
@@ -37,7 +37,7 @@ public sealed record TheoremCase(int KvHeads, int Group, int Tokens, int Width, 
     {
         if (KvHeads > 1) yield return this with { KvHeads = KvHeads - 1 };
         if (Group > 1) yield return this with { Group = 1 };
-        if (Tokens > 1) yield return this with { Tokens = Tokens - 1, Rows = Math.Min(Rows, Tokens - 1) };
+        if (Tokens > 2) yield return this with { Tokens = Tokens - 1, Rows = Math.Min(Rows, Tokens - 2) };
         if (Width > 1) yield return this with { Width = Width - 1 };
         if (Rows > 0) yield return this with { Rows = Rows - 1 };
         if (FloorPercent > 0) yield return this with { FloorPercent = 0 };
