@@ -93,7 +93,8 @@ internal sealed class LayerFile
 
         double[] v = Has("v") ? Tensor("v", keys) : [];
         double[] wo = Has("wo") ? Projection(heads * d) : [];
-        AttentionLayer layer = new(heads, kv, tokens, d, (float)(1 / Math.Sqrt(d)), Finite("k", k), Finite("v", v), Finite("wo", wo));
+        double scale = 1 / Math.Sqrt(d);
+        AttentionLayer layer = new(heads, kv, tokens, d, (float)scale, Finite("k", k), Finite("v", v), Finite("wo", wo)) { Scale = scale };
         return new(_prefix, layer, queries, decode is null ? null : Finite("qd", decode), null);
     }
 

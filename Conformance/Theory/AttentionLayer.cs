@@ -15,6 +15,9 @@ namespace KvIL.Conformance.Theory;
 public sealed record AttentionLayer(
     int QueryHeads, int KvHeads, int Tokens, int HeadDim, AttentionRule Rule, double[] Keys, double[] Values, double[] OutputProjection)
 {
+    /// <summary>Factor of the logits in double; the rule's float unless said.</summary>
+    public double Scale { get; init; } = Rule.Scale;
+
     /// <summary>G.</summary>
     public int Group => QueryHeads / KvHeads;
 
@@ -29,7 +32,7 @@ public sealed record AttentionLayer(
 
     /// <summary>Column block of W^O that reads query head i, at output o: <c>W_i[·, o]</c>.</summary>
     public ReadOnlySpan<double> Projection(int head, int output) =>
-        OutputProjection.AsSpan((((output * QueryHeads) + head) * HeadDim), HeadDim);
+        OutputProjection.AsSpan(((output * QueryHeads) + head) * HeadDim, HeadDim);
 
     /// <summary><c>A_i = softmax_j(s_ij)</c> over the rows that a query at <paramref name="position"/> sees, 0 for the others: <c>[h][T]</c>.</summary>
     /// <param name="query"><c>[h·d]</c> after RoPE.</param>
@@ -45,7 +48,7 @@ public sealed record AttentionLayer(
         return attention;
     }
 
-    /// <summary><c>max_ij |scale| Σ_c |q_ic k_jc|</c>: what rounding of a logit is relative to (<see cref="Tolerance.AttentionSpread"/>).</summary>
+    /// <summary><c>max_ij scale Σ_c |q_ic k_jc|</c>: what rounding of a logit is relative to (<see cref="Tolerance.AttentionSpread"/>).</summary>
     public double LogitMagnitude(ReadOnlySpan<double> query)
     {
         double largest = 0;
@@ -54,7 +57,7 @@ public sealed record AttentionLayer(
             for (int j = 0; j < Tokens; j++) largest = Math.Max(largest, AbsoluteDot(query.Slice(i * HeadDim, HeadDim), Key(i / Group, j)));
         }
 
-        return largest * Math.Abs(Rule.Scale);
+        return largest * Math.Abs(Scale);
     }
 
     /// <summary><c>x · y</c>.</summary>
@@ -78,7 +81,7 @@ public sealed record AttentionLayer(
         double[] s = new double[Tokens];
         for (int j = 0; j < Tokens; j++)
         {
-            double logit = Rule.Scale * Dot(query, Key(kvHead, j));
+            double logit = Scale * Dot(query, Key(kvHead, j));
             bool visible = j <= position && j > position - (long)Rule.WindowOrAll;
             s[j] = !visible ? double.NegativeInfinity : Rule.SoftCap is float cap ? cap * Math.Tanh(logit / cap) : logit;
         }
