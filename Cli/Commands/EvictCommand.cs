@@ -75,7 +75,7 @@ internal sealed class EvictCommand
         (EvictionDecision decision, int rows) = input.Scores is null
             ? Decide(runner, policy, input.Layer!, Window(policy, input), layer, layers)
             : DecideByScores(runner, policy, input.Scores, layer, layers);
-        LayerLoss? loss = !input.HasValues ? null : new(input.Layer!, input.Decode ?? input.Queries[^1], input.Layer!.Tokens - 1);
+        LayerLoss? loss = !input.HasValues ? null : new(input.Layer!, input.Decode ?? input.LastQueries(1)[0], input.Layer!.Tokens - 1);
         int heads = decision.Counts.Length, tokens = decision.Scores[0].Length;
         return new(
             policy.ToString(), path, input.Name,
@@ -109,7 +109,7 @@ internal sealed class EvictCommand
                 $"The window of {policy.Window} queries of {policy.Name} leaves none of the {tokens} tokens to choose from; give a window below {tokens}.");
         }
 
-        if (input.Queries.Length > 0) return input.Queries[(tokens - policy.Window)..];
+        if (input.Queries.Length > 0) return input.LastQueries(policy.Window);
         return policy.Window == 1
             ? [input.Decode!]
             : throw new RequestException($"The file has the query qd alone, but {policy.Name} scores by {policy.Window} queries; give q, or window=1.");

@@ -6,13 +6,21 @@ namespace KvIL.Cli.Layers;
 /// <summary>What a file says of one layer: its queries, keys and values, or scores alone.</summary>
 /// <param name="Name">The prefix of its tensors; empty for none.</param>
 /// <param name="Layer">Keys, and values with W^O where the file has both; null for scores alone.</param>
-/// <param name="Queries">Queries of the prompt <c>[T][h·d]</c>; empty where the file has none.</param>
+/// <param name="Queries">Queries of the prompt <c>[h, T, d]</c>; empty where the file has none.</param>
 /// <param name="Decode">A query after the prompt that sees all of it, <c>[h·d]</c>; null for none.</param>
 /// <param name="Scores">Scores <c>[heads][n]</c> of the rows that compete; null for a layer.</param>
-internal sealed record LayerInput(string Name, AttentionLayer? Layer, double[][] Queries, double[]? Decode, double[][]? Scores)
+internal sealed record LayerInput(string Name, AttentionLayer? Layer, double[] Queries, double[]? Decode, double[][]? Scores)
 {
     /// <summary>Whether the loss can be computed.</summary>
     public bool HasValues => Layer is { OutputProjection.Length: > 0 };
+
+    /// <summary>The last queries of the prompt, <c>[count][h·d]</c>, the newest last.</summary>
+    public double[][] LastQueries(int count)
+    {
+        (int heads, int tokens, int d) = (Layer!.QueryHeads, Layer.Tokens, Layer.HeadDim);
+        return [.. Enumerable.Range(tokens - count, count).Select(t => Enumerable.Range(0, heads)
+            .SelectMany(i => Queries.AsSpan(((i * tokens) + t) * d, d).ToArray()).ToArray())];
+    }
 }
 
 /// <summary>A safetensors file of the user's own with tensors by the names of the golden vectors.</summary>
@@ -79,7 +87,7 @@ internal sealed class LayerFile
 
         (int[] keys, double[] k) = Tensor("k", "kv", "T", "d");
         (int kv, int tokens, int d) = (keys[0], keys[1], keys[2]);
-        (int heads, double[][] queries) = Queries(tokens, d);
+        (int heads, double[] queries) = Queries(tokens, d);
         if (heads % kv != 0)
         {
             throw Fault($"{heads} query heads are no multiple of {kv} KV heads; give queries for every KV head");
@@ -98,8 +106,8 @@ internal sealed class LayerFile
         return new(_prefix, layer, queries, decode is null ? null : Finite("qd", decode), null);
     }
 
-    // [T][h·d] from [h, T, d]; without q none, and qd says how many heads there are.
-    private (int Heads, double[][] Queries) Queries(int tokens, int d)
+    // Without q, qd says how many heads there are.
+    private (int Heads, double[] Queries) Queries(int tokens, int d)
     {
         if (!Has("q"))
         {
@@ -112,9 +120,7 @@ internal sealed class LayerFile
             throw Fault($"q has shape [{string.Join(", ", shape)}], but with k of {tokens} tokens and {d} channels it must be [h, {tokens}, {d}]");
         }
 
-        Finite("q", q);
-        return (shape[0], [.. Enumerable.Range(0, tokens).Select(t => Enumerable.Range(0, shape[0])
-            .SelectMany(i => q.AsSpan(((i * tokens) + t) * d, d).ToArray()).ToArray())]);
+        return (shape[0], Finite("q", q));
     }
 
     private double[] Projection(int channels)
@@ -150,9 +156,13 @@ internal sealed class LayerFile
             throw Fault($"{part} has shape {shape}, and so no {axes[empty]} at all; every extent must be at least 1");
         }
 
-        return TensorValues.Floats.Contains(tensor.StoredType)
-            ? ([.. tensor.Shape.Select(n => checked((int)n))], TensorValues.Read(tensor))
-            : throw Fault($"{part} has elements of type {tensor.StoredType}; convert it to {string.Join(", ", TensorValues.Floats)}");
+        if (!TensorValues.Floats.Contains(tensor.StoredType))
+        {
+            throw Fault($"{part} has elements of type {tensor.StoredType}; convert it to {string.Join(", ", TensorValues.Floats)}");
+        }
+
+        double[] values = TensorValues.Read(tensor); // refuses what one array cannot hold
+        return ([.. tensor.Shape.Select(n => (int)n)], values);
     }
 
     // Scores may be anything and are ordered; nothing can be computed from such queries, keys and values.
