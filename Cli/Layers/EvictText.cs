@@ -1,4 +1,5 @@
 using System.Globalization;
+using KvIL.Cli.Commands;
 using KvIL.Eviction;
 using Spectre.Console;
 
@@ -54,7 +55,7 @@ internal static class EvictText
 
     private static Table Heads(EvictReport report)
     {
-        Table table = Plain().AddColumn("head").AddColumn("before rounding").AddColumn("after").AddColumn("with protected");
+        Table table = EvalTables.Plain().AddColumn("head").AddColumn("before rounding").AddColumn("after").AddColumn("with protected");
         foreach (TableColumn column in table.Columns) column.RightAligned().NoWrap();
         if (report.Uniform is not null) table.AddColumn(new TableColumn("uniform").RightAligned().NoWrap());
         table.AddColumn("rows kept");
@@ -78,7 +79,7 @@ internal static class EvictText
         }
 
         terminal.WriteLine($"At {(report.Query == "qd" ? "the decode query qd" : "the last query of the prompt")}, in double:");
-        Table table = Plain().AddColumns("split", "L", "", "theta", "", "eps_head", "", "eps", "C", "mass F by query head");
+        Table table = EvalTables.Plain().AddColumns("split", "L", "", "theta", "", "eps_head", "", "eps", "C", "mass F by query head");
         foreach (TableColumn column in table.Columns.Skip(1).Take(8)) column.RightAligned().NoWrap();
         Row(report.Allocation.Rule, cost);
         if (report.Uniform is { Cost: { } uniform } other) Row(other.Rule, uniform);
@@ -90,8 +91,6 @@ internal static class EvictText
             rule.ToString().ToLowerInvariant(), F(c.L), "<=", F(c.Theta), "<=", F(c.EpsilonHead), "<=", F(c.Epsilon), F(c.C),
             string.Join(' ', c.RetainedMass.Select(mass => mass.ToString("0.0000", CultureInfo.InvariantCulture)))]).Select(cell => new Text(cell))]);
     }
-
-    private static Table Plain() => new() { Border = TableBorder.Simple };
 
     private static string F(double value) => value.ToString("G6", CultureInfo.InvariantCulture);
 

@@ -32,7 +32,7 @@ internal sealed class Verifier(Func<string, IBackend> open, int seed, Cancellati
             using LawContext context = new(subject, oracle);
             foreach (Law law in Laws)
             {
-                results.Add(StatementRun.Of(new LawOn(law, context), seed, cases, cancelled));
+                results.Add(new LawOn(law, context).Run(seed, cases, cancelled));
                 progress((double)results.Count / Laws.Count);
             }
 
@@ -50,7 +50,7 @@ internal sealed class Verifier(Func<string, IBackend> open, int seed, Cancellati
         List<StatementResult> results = [];
         foreach (IStatement theorem in Theorems)
         {
-            results.Add(StatementRun.Of(theorem, seed, cases, cancelled));
+            results.Add(theorem.Run(seed, cases, cancelled));
             progress((double)results.Count / Theorems.Length);
         }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using KvIL.Cli.Commands;
 using KvIL.Conformance.Statements;
 using KvIL.Conformance.Theory;
 using Spectre.Console;
@@ -11,7 +12,7 @@ internal static class VerifyText
     public static void WriteLaws(Terminal terminal, IReadOnlyList<DeviceLaws> devices, IReadOnlyList<string> leftOut, int cases)
     {
         terminal.WriteLine($"Laws of the operations, against double precision: {cases} random cases of each on each device; violations by device.");
-        Table table = Plain().AddColumns("law", "source");
+        Table table = EvalTables.Plain().AddColumns("law", "source");
         foreach (DeviceLaws device in devices) table.AddColumn(new TableColumn(new Text(device.Device)).RightAligned().NoWrap());
         DeviceLaws? longest = devices.MaxBy(device => device.Results.Count);
         for (int i = 0; i < (longest?.Results.Count ?? 0); i++)
@@ -35,7 +36,7 @@ internal static class VerifyText
     public static void WriteTheorems(Terminal terminal, IReadOnlyList<StatementResult> theorems, AdaAgainstUniform ada, int cases)
     {
         terminal.WriteLine($"Theorems in double, {cases} random cases of each; a case has at most 16 rows, so that every set of rows to keep can be tried.");
-        Table table = Plain().AddColumns("theorem", "source", "cases", "violations");
+        Table table = EvalTables.Plain().AddColumns("theorem", "source", "cases", "violations");
         foreach (TableColumn column in table.Columns.Skip(2)) column.RightAligned().NoWrap();
         foreach (StatementResult theorem in theorems)
         {
@@ -83,7 +84,7 @@ internal static class VerifyText
 
     private static Table Layers(SettingReport setting)
     {
-        Table table = Plain().AddColumns("layer", "C", "split", "L", "theta", "eps_head", "eps", "eps of window", "to uniform", "float32", "rows of each KV head");
+        Table table = EvalTables.Plain().AddColumns("layer", "C", "split", "L", "theta", "eps_head", "eps", "eps of window", "to uniform", "float32", "rows of each KV head");
         foreach (TableColumn column in table.Columns.Where((_, i) => i is not (2 or 10))) column.RightAligned();
         foreach (TableColumn column in table.Columns) column.NoWrap();
         foreach (LayerReport layer in setting.Layers)
@@ -115,8 +116,6 @@ internal static class VerifyText
     private static string Sentence(string name) => name.Contains(' ', StringComparison.Ordinal) ? name : name.Replace('_', ' ');
 
     private static void Row(Table table, params string[] cells) => table.AddRow([.. cells.Select(cell => new Text(Terminal.Visible(cell)))]);
-
-    private static Table Plain() => new() { Border = TableBorder.Simple };
 
     private static string Percent(double share) => share.ToString("0.0 %", CultureInfo.InvariantCulture);
 

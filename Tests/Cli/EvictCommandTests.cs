@@ -1,7 +1,14 @@
 using System.Text.Json;
+using KvIL.Backends;
 using KvIL.Cli;
+using KvIL.Cli.Commands;
 using KvIL.Cli.Golden;
+using KvIL.Cli.Layers;
 using KvIL.Conformance.Golden.Eviction;
+using KvIL.Eviction;
+using KvIL.Ops;
+using KvIL.Reference;
+using KvIL.Tests.Engines;
 using KvIL.Tests.Files;
 using Xunit;
 
@@ -117,6 +124,24 @@ public sealed class EvictCommandTests : IDisposable
         JsonElement cost = Result("evict", Write(LayerFileBytes.Layer()), "--evict", "ada-snapkv:window=8", "--budget", "100%", "--json")
             .GetProperty("allocation").GetProperty("cost");
         Assert.Equal([0, 0], ((string[])["l", "epsilon"]).Select(name => cost.GetProperty(name).GetDouble()));
+    }
+
+    [Fact]
+    public void Rows_that_the_scores_do_not_decide_are_found()
+    {
+        LayerInput input = LayerFile.Read(Write(LayerFileBytes.Layer()), null);
+        EvictionPolicy policy = EvictionPolicy.Parse("ada-snapkv:window=8,budget=15");
+        using TamperedBackend backend = new(new ReferenceBackend(1))
+        {
+            After = (queue, bindings) =>
+            {
+                IBuffer rows = bindings.Buffers[bindings.Plan.Ops.OfType<SelectRowsOp>().Single().Y.Id]!;
+                TamperedBackend.Edit<int>(queue, rows, 30, values => values[0] ^= 1);
+            },
+        };
+        Assert.False(EvictCommand.Run(backend, policy, "x", input, 0, 1).Ok);
+        using ReferenceBackend sound = new(1);
+        Assert.True(EvictCommand.Run(sound, policy, "x", input, 0, 1).Ok);
     }
 
     [Theory]

@@ -122,7 +122,7 @@ public sealed class LayerLossTests
 
     [Fact]
     public void The_theorems_hold() => Assert.All(
-        Theorems.All, theorem => Assert.Null(StatementRun.Of(theorem, seed: 20260101, cases: 300).First));
+        Theorems.All, theorem => Assert.Null(theorem.Run(seed: 20260101, cases: 300).First));
 
     [Theory]
     [InlineData(HeadAllocation.Uniform)]
@@ -136,7 +136,7 @@ public sealed class LayerLossTests
             EvictionLoss loss = c.Loss(c.BestRows(Allocation.Counts(scores, c.Total, mode, new(1, 2))));
             Expect.True(loss.Epsilon <= (2 * loss.Norm * (c.Heads - (c.Group * best))) + c.Slack(loss.Norm), $"not the least");
         });
-        StatementResult result = StatementRun.Of(mutant, 1, 200);
+        StatementResult result = mutant.Run(1, 200);
         Assert.InRange(result.Violations, 1, 199);
         Assert.Throws<LawViolation>(() => mutant.Check(mutant.Generate(result.First!.Seed)));
     }
