@@ -22,9 +22,9 @@ public sealed class ShownPlanTests
         Plan plan = Program.Plan;
         SelectRowsOp select = plan.Ops.OfType<SelectRowsOp>().Single();
         Plan shown = plan.Showing(select.Scores, select.Y);
-        Assert.Equal([.. plan.Outputs, select.Scores, select.Y], shown.Outputs);
-        Assert.Equal(plan.Ops, shown.Ops);
-        Assert.Equal(plan.Slots, shown.Slots);
+        Assert.True(shown.Outputs.SequenceEqual([.. plan.Outputs, select.Scores, select.Y]));
+        Assert.True(shown.Ops.SequenceEqual(plan.Ops));
+        Assert.True(shown.Slots.SequenceEqual(plan.Slots));
     }
 
     [Fact]
