@@ -80,8 +80,9 @@ internal static class HelpText
 
             Tensors, in F32, F16, BF16 or F64: q [h, T, d] and k [kv, T, d] after RoPE, v [kv, T, d] and wo [D, h*d] for the loss,
             and qd [h, d], a decode query that sees all T keys, which the loss is then measured at in place of the last query of q.
-            Without q, qd is the one query of a policy with window=1. Logits are scaled by 1/sqrt(d). Or scores [heads, n] alone: of
-            rows that all compete, so the budget counts these, and the policy's own scores, pooling and window are not used.
+            Without q, qd is the one query of a policy with window=1. Logits are scaled by 1/sqrt(d). Policies that look before RoPE
+            turn it back by --rope-theta, over all d channels in halves. Or scores [heads, n] alone: of rows that all compete, so the
+            budget counts these, and the policy's own scores, pooling and window are not used.
 
             The plans of the engine decide in float32; loss and bounds are computed in double. The exit code is 1 where
             L <= theta <= eps_head <= eps does not hold, or the rows are not those that the scores decide by definition.

@@ -1,14 +1,16 @@
 using System.Numerics;
 using KvIL.Conformance.Theory;
 using KvIL.Eviction;
+using KvIL.Eviction.Scores;
 using KvIL.Ops;
 using KvIL.Plans;
 using KvIL.Tensors;
 
 namespace KvIL.Conformance;
 
-/// <summary>What a backend decides about the rows of one layer: the scores it ranks by, the rows of each head, and which ones.</summary>
-/// <param name="Scores">Float32 scores <c>[kv][T]</c>; those of protected rows count for nothing.</param>
+/// <summary>What a backend decides about the rows of one layer: the scores it goes by, the rows of each head, and which ones.</summary>
+/// <param name="Divided">Float32 scores <c>[kv][T]</c> by which heads compete; those of protected rows count for nothing.</param>
+/// <param name="Ranked">Scores by which each head's rows are chosen; the same unless the policy says otherwise.</param>
 /// <param name="Counts">Rows kept of each KV head, protected rows included.</param>
 /// <param name="Rows">Which, ascending.</param>
 /// <param name="Sinks">Protected rows at the start of each head.</param>
@@ -16,133 +18,142 @@ namespace KvIL.Conformance;
 /// <param name="Rule">How candidates were divided.</param>
 /// <param name="FloorShare">Uniform share of a blend, or guaranteed share of a floor.</param>
 public sealed record EvictionDecision(
-    float[][] Scores, int[] Counts, int[][] Rows, int Sinks, int Window, HeadAllocation Rule, Ratio FloorShare)
+    float[][] Divided, float[][] Ranked, int[] Counts, int[][] Rows, int Sinks, int Window, HeadAllocation Rule, Ratio FloorShare)
 {
+    /// <summary>Rows of each head that compete.</summary>
+    public int Candidates => ProtectedRows.Candidates(Length, Sinks, Window);
+
+    /// <summary>Protected rows of each head.</summary>
+    public int Protected => Length - Candidates;
+
+    /// <summary>Rows over all heads that are not protected.</summary>
+    public int Total => Counts.Sum() - (Counts.Length * Protected);
+
+    /// <summary>Scores of the rows that compete, as heads compete by them.</summary>
+    public float[][] CandidateScores => [.. Divided.Select(row => row.AsSpan(First, Candidates).ToArray())];
+
+    /// <summary>What each head would get beyond its protected rows if rows could be divided (<see cref="Allocation.Quotas"/>); whole rows where the rule is in these.</summary>
+    public (BigInteger[] Numerators, BigInteger Denominator) Quotas => Rule is HeadAllocation.Uniform or HeadAllocation.Blend
+        ? Allocation.Quotas(CandidateScores, Total, Rule, FloorShare)
+        : ([.. Counts.Select(count => (BigInteger)(count - Protected))], BigInteger.One);
+
+    /// <summary>Whether counts and rows are those that its own scores decide, by definition; counts of kvpress's mask rule have none in <see cref="Allocation"/>.</summary>
+    public bool AgreesWithTheDefinition
+    {
+        get
+        {
+            EvictionDecision defined = Rule == HeadAllocation.Mask ? Choose(Counts) : By(Rule, FloorShare);
+            return defined.Counts.SequenceEqual(Counts) && defined.Rows.Zip(Rows).All(pair => pair.First.SequenceEqual(pair.Second));
+        }
+    }
+
+    private int Length => Divided[0].Length;
+
+    private int First => ProtectedRows.Sinks(Length, Sinks, Window);
+
     /// <summary>Runs the plan by which the engine evicts, and looks at what it computes on the way.</summary>
     /// <param name="runner">The backend.</param>
     /// <param name="policy">The policy.</param>
-    /// <param name="layer">Keys of all rows; values and W^O are not needed.</param>
-    /// <param name="queries">The last queries after RoPE, <c>[w][h·d]</c>, the newest last; as many as the policy's window, none for one without scores.</param>
+    /// <param name="layer">Keys of all rows, and whatever else the policy reads.</param>
+    /// <param name="queries">The last queries after RoPE, <c>[count][h·d]</c>, the newest last: as many as <see cref="EvictionPolicy.Queries"/>.</param>
     /// <param name="rows">Rows per KV head, at least the protected ones and at most T.</param>
-    public static EvictionDecision Of(PlanRunner runner, EvictionPolicy policy, AttentionLayer layer, double[][] queries, int rows)
+    /// <param name="rotary">RoPE of the layer, for policies that look before it.</param>
+    public static EvictionDecision Of(
+        PlanRunner runner, EvictionPolicy policy, AttentionLayer layer, double[][] queries, int rows, Rotary? rotary = null)
     {
-        ArgumentNullException.ThrowIfNull(runner);
         ArgumentNullException.ThrowIfNull(policy);
         ArgumentNullException.ThrowIfNull(layer);
-        HostStore store = Store(layer.KvHeads, layer.Tokens, layer.HeadDim, layer.Keys);
-        StoreSpec spec = store.Store with { Rows = 0 };
-        int channels = layer.QueryHeads * layer.HeadDim;
-        EvictionProgram program;
+        ArgumentNullException.ThrowIfNull(queries);
+        (int tokens, int channels, int width) = (layer.Tokens, layer.QueryHeads * layer.HeadDim, Math.Max(1, layer.Width));
+        double[] values = layer.Values.Length > 0 ? layer.Values : new double[layer.Keys.Length];
+        HostStore store = Store(layer.KvHeads, tokens, layer.HeadDim, layer.Keys, values);
+        StoreReader reader = new(new(DType.F32, 1, Math.Max(1, queries.Length), channels), new(DType.F32, width, channels), layer.Rule, rotary);
+        EvictionProgram program = policy.UsesScores
+            ? EvictionProgram.ByScore(policy, store.Store with { Rows = 0 }, [reader], tokens, tokens, EvictionExtras.None)
+            : EvictionProgram.ByRecency(store.Store with { Rows = 0 }, [reader], tokens, tokens, EvictionExtras.None);
         Dictionary<Slot, HostValue> inputs = [];
-        if (policy.UsesScores)
+        foreach (Slot window in program.Windows)
         {
-            TensorSpec window = new(DType.F32, 1, queries.Length, channels);
-            StoreReader reader = new(window, new(DType.F32, 1, channels), layer.Rule);
-            program = EvictionProgram.ByScore(policy, spec, [reader], layer.Tokens, layer.Tokens, measure: false);
-            inputs[program.Windows[0]] = HostTensor.F32(Ring(queries, layer.Tokens), 1, queries.Length, channels);
-        }
-        else
-        {
-            program = EvictionProgram.ByRecency(spec, [], layer.Tokens, layer.Tokens, measure: false);
+            inputs[window] = HostTensor.F32(Ring(queries, tokens), 1, queries.Length, channels);
         }
 
-        int kept = rows * layer.KvHeads, sinks = Math.Min(policy.Sinks, layer.Tokens);
-        inputs[program.From] = store;
-        Dictionary<Symbol, int> symbols = new()
+        foreach (Slot projection in program.OutputProjections)
         {
-            [program.Sequence] = 0, [program.Tokens] = layer.Tokens, [program.Length] = layer.Tokens, [program.Total] = kept,
-            [program.Sinks] = sinks, [program.Window] = policy.Window, [program.Slack] = 0,
-        };
-        return Run(runner, program.Plan, inputs, symbols, sinks, policy.Window, (program.To, kept));
+            inputs[projection] = HostTensor.Weight(DType.F32, layer.OutputProjection, width, channels);
+        }
+
+        return Run(runner, program, policy, store, inputs, program.Windows.IsEmpty ? 0 : queries.Length, rows * layer.KvHeads, policy.Protected(tokens));
     }
 
-    /// <summary>Divides and selects rows by scores that are given.</summary>
+    /// <summary>Divides and selects rows by scores that are given, with the engine's plan for these.</summary>
     /// <param name="runner">The backend.</param>
     /// <param name="policy">Says how rows are divided and how many sinks there are; its window and its own scores are not used.</param>
     /// <param name="scores"><c>[heads][n]</c>, rounded to float32.</param>
     /// <param name="rows">Rows per head, at least the sinks and at most n.</param>
     public static EvictionDecision OfScores(PlanRunner runner, EvictionPolicy policy, double[][] scores, int rows)
     {
-        ArgumentNullException.ThrowIfNull(runner);
         ArgumentNullException.ThrowIfNull(policy);
         ArgumentNullException.ThrowIfNull(scores);
         (int heads, int n) = (scores.Length, scores[0].Length);
-        Scenario s = new("evict by given scores");
-        Slot given = s.Input("scores", HostTensor.F32([.. scores.SelectMany(row => row)], heads, n));
-        Slot store = s.Input("store", Store(heads, n, headDim: 1, new double[heads * n]));
-        Dim total = s.Bind("total", rows * heads), sinks = s.Bind("sinks", Math.Min(policy.Sinks, n));
-        Slot counts = s.Output(s.Builder.AllocateHeads(given, store, 0, total, sinks, 0, policy.Heads, policy.Floor));
-        Slot chosen = s.Output(s.Builder.SelectRows(given, counts, store, 0, total, sinks, 0));
-        PlanResults results = runner.Run(s);
-        int[] held = results.Integers(counts);
-        return new(
-            [.. scores.Select(row => row.Select(x => (float)x).ToArray())], held, Laws.Eviction.Split(held, results.Integers(chosen)),
-            Math.Min(policy.Sinks, n), 0, policy.Heads, policy.Floor);
+        HostStore store = Store(heads, n, headDim: 1, new double[heads * n], new double[heads * n]);
+        EvictionProgram program = EvictionProgram.ByGivenScores(policy, store.Store with { Rows = 0 }, [], n, n, EvictionExtras.None);
+        Dictionary<Slot, HostValue> inputs = new() { [program.Scores!] = HostTensor.F32([.. scores.SelectMany(row => row)], heads, n) };
+        return Run(runner, program, policy, store, inputs, queries: 0, rows * heads, (policy.Sinks, 0));
     }
-
-    /// <summary>Rows of each head that compete.</summary>
-    public int Candidates => ProtectedRows.Candidates(Scores[0].Length, Sinks, Window);
-
-    /// <summary>Rows over all heads that are not protected.</summary>
-    public int Total => Counts.Sum() - (Scores.Length * Protected);
-
-    /// <summary>Protected rows of each head.</summary>
-    public int Protected => Scores[0].Length - Candidates;
-
-    /// <summary>What each head would get beyond its protected rows if rows could be divided: <see cref="Allocation.Quotas"/>.</summary>
-    public (BigInteger[] Numerators, BigInteger Denominator) Quotas => Allocation.Quotas(CandidateScores, Total, Rule, FloorShare);
 
     /// <summary>The same rows divided by another rule, each head's best first, by definition: <see cref="Allocation"/>.</summary>
     public EvictionDecision By(HeadAllocation rule, Ratio floorShare)
     {
         int[] counts = Allocation.Counts(CandidateScores, Total, rule, floorShare);
-        return this with
-        {
-            Rule = rule,
-            FloorShare = floorShare,
-            Counts = [.. counts.Select(count => count + Protected)],
-            Rows = [.. Scores.Select((row, h) => Allocation.Rows(row, ProtectedRows.Sinks(row.Length, Sinks, Window), Candidates, counts[h]))],
-        };
+        return Choose([.. counts.Select(count => count + Protected)]) with { Rule = rule, FloorShare = floorShare };
     }
 
-    /// <summary>Whether counts and rows are those that its own scores decide, by definition.</summary>
-    public bool AgreesWithTheDefinition
+    private EvictionDecision Choose(int[] counts) => this with
     {
-        get
+        Counts = counts,
+        Rows = [.. Ranked.Select((row, h) => Allocation.Rows(row, First, Candidates, counts[h] - Protected))],
+    };
+
+    private static EvictionDecision Run(
+        PlanRunner runner, EvictionProgram program, EvictionPolicy policy, HostStore store, Dictionary<Slot, HostValue> inputs, int queries, int total,
+        (int Sinks, int Window) kept)
+    {
+        ArgumentNullException.ThrowIfNull(runner);
+        int tokens = store.Lengths[0], window = Math.Min(kept.Window, tokens), sinks = Math.Min(kept.Sinks, tokens - window);
+        inputs[program.From] = store;
+        Dictionary<Symbol, int> symbols = new()
         {
-            EvictionDecision defined = By(Rule, FloorShare);
-            return defined.Counts.SequenceEqual(Counts) && defined.Rows.Zip(Rows).All(pair => pair.First.SequenceEqual(pair.Second));
+            [program.Sequence] = 0, [program.Tokens] = tokens, [program.Length] = tokens, [program.Total] = total, [program.Sinks] = sinks,
+            [program.Window] = window, [program.Queries] = queries, [program.Protected] = 0, [program.Slack] = 0,
+        };
+        AllocateHeadsOp divide = program.Plan.Ops.OfType<AllocateHeadsOp>().Single();
+        SelectRowsOp select = program.Plan.Ops.OfType<SelectRowsOp>().Single();
+        Slot[] shown = [.. new[] { divide.Scores, select.Scores, divide.Y, select.Y }.Distinct().Where(slot => !inputs.ContainsKey(slot))];
+        PlanResults results = runner.Run(Scenario.Of(program.Plan.Showing(shown), inputs, symbols, (program.To!, total)));
+        int[] counts = results.Integers(divide.Y);
+        return new(
+            Scores(divide.Scores), Scores(select.Scores), counts, Laws.Eviction.Split(counts, results.Integers(select.Y)),
+            sinks, window, policy.Heads, policy.Floor);
+
+        float[][] Scores(Slot slot)
+        {
+            double[] scores = inputs.TryGetValue(slot, out HostValue? given) ? ((HostTensor)given).Reals : results.Reals(slot);
+            return [.. scores.Select(x => (float)x).Chunk(tokens)];
         }
     }
 
-    private float[][] CandidateScores =>
-        [.. Scores.Select(row => row.AsSpan(ProtectedRows.Sinks(row.Length, Sinks, Window), Candidates).ToArray())];
-
-    // The last allocation decides, and the selection after it.
-    private static EvictionDecision Run(
-        PlanRunner runner, Plan plan, Dictionary<Slot, HostValue> inputs, Dictionary<Symbol, int> symbols, int sinks, int window, (Slot, long) fresh)
-    {
-        AllocateHeadsOp divide = plan.Ops.OfType<AllocateHeadsOp>().Last();
-        SelectRowsOp select = plan.Ops.OfType<SelectRowsOp>().Last();
-        PlanResults results = runner.Run(Scenario.Of(plan.Showing(divide.Scores, divide.Y, select.Y), inputs, symbols, fresh));
-        int[] counts = results.Integers(divide.Y);
-        double[] scores = results.Reals(divide.Scores);
-        return new(
-            [.. scores.Select(x => (float)x).Chunk(scores.Length / counts.Length)], counts, Laws.Eviction.Split(counts, results.Integers(select.Y)),
-            sinks, window, divide.Rule, divide.FloorShare);
-    }
-
-    private static HostStore Store(int kvHeads, int tokens, int headDim, double[] keys)
+    private static HostStore Store(int kvHeads, int tokens, int headDim, double[] keys, double[] values)
     {
         int[] lengths = [.. Enumerable.Repeat(tokens, kvHeads)];
         return new(
-            new(1, kvHeads, headDim, DType.F32, (long)kvHeads * tokens), keys, new double[keys.Length],
+            new(1, kvHeads, headDim, DType.F32, (long)kvHeads * tokens), keys, values,
             [.. lengths.SelectMany(n => Enumerable.Range(0, n))], [.. lengths.Select((n, h) => (long)h * n)], lengths, lengths);
     }
 
     // The query of position p lies at p mod w.
-    private static double[] Ring(double[][] queries, int tokens) =>
-        [.. Enumerable.Range(0, queries.Length).SelectMany(slot => queries[Index(slot, queries.Length, tokens)])];
-
-    private static int Index(int slot, int w, int tokens) => (((slot - (tokens - w)) % w) + w) % w;
+    private static double[] Ring(double[][] queries, int tokens)
+    {
+        int w = queries.Length;
+        return [.. Enumerable.Range(0, w).SelectMany(slot => queries[(slot + w - (tokens % w)) % w])];
+    }
 }

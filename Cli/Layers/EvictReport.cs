@@ -15,7 +15,7 @@ namespace KvIL.Cli.Layers;
 /// <param name="DecisionIsDefined">Whether the plan's rows are those that its scores decide by definition.</param>
 /// <param name="Query">The query at which the loss is measured: qd or last; null without values.</param>
 /// <param name="Allocation">What the policy keeps.</param>
-/// <param name="Uniform">What the same scores and the same total keep under a uniform split; null where the policy's is one.</param>
+/// <param name="Uniform">What the same scores and the same total keep under a uniform split; null where the policy's is one, or where a second stage scores by the split.</param>
 internal sealed record EvictReport(
     string Policy, string File, string Input, InputShape Shape, RowBudget Budget, NotFinite Scores, bool DecisionIsDefined, string? Query,
     Allotment Allocation, Allotment? Uniform)
@@ -43,8 +43,7 @@ internal sealed record NotFinite(int Nan, int PositiveInfinite, int NegativeInfi
 
     public static NotFinite In(EvictionDecision decision)
     {
-        int first = ProtectedRows.Sinks(decision.Scores[0].Length, decision.Sinks, decision.Window);
-        float[] scores = [.. decision.Scores.SelectMany(row => row.Skip(first).Take(decision.Candidates))];
+        float[] scores = [.. decision.CandidateScores.SelectMany(row => row)];
         return new(scores.Count(float.IsNaN), scores.Count(float.IsPositiveInfinity), scores.Count(float.IsNegativeInfinity));
     }
 }

@@ -74,7 +74,7 @@ internal static class EvictText
     {
         if (report.Allocation.Cost is not { } cost)
         {
-            terminal.WriteLine(report.Shape.QueryHeads is null ? "Scores alone have no loss." : "The file has no v and wo, so there is no loss.");
+            terminal.WriteLine(report.Shape.QueryHeads is null ? "Scores alone have no loss." : "The loss needs v, wo and a query, q or qd, which the file does not have.");
             return;
         }
 

@@ -11,8 +11,11 @@ namespace KvIL.Cli.Layers;
 /// <param name="Scores">Scores <c>[heads][n]</c> of the rows that compete; null for a layer.</param>
 internal sealed record LayerInput(string Name, AttentionLayer? Layer, double[] Queries, double[]? Decode, double[][]? Scores)
 {
-    /// <summary>Whether the loss can be computed.</summary>
+    /// <summary>Whether the file has v and wo.</summary>
     public bool HasValues => Layer is { OutputProjection.Length: > 0 };
+
+    /// <summary>The query at which the loss is measured: qd, else the last of the prompt; null where there is neither.</summary>
+    public double[]? Measured => Decode ?? (Queries.Length > 0 ? LastQueries(1)[0] : null);
 
     /// <summary>The last queries of the prompt, <c>[count][h·d]</c>, the newest last.</summary>
     public double[][] LastQueries(int count)
@@ -28,8 +31,7 @@ internal sealed record LayerInput(string Name, AttentionLayer? Layer, double[] Q
 /// <code>
 /// q [h, T, d], k [kv, T, d] after RoPE, v [kv, T, d], wo [D, h·d], qd [h, d]        or        scores [heads, n]
 /// </code>
-/// v and wo are for the loss, qd is a decode query that sees all T keys; without q it is the one query of a window of 1. A prefix
-/// such as <c>in03.</c> keeps several inputs apart. Logits are scaled by 1/√d.
+/// v and wo are for the loss, qd is a decode query that sees all T keys; without q it stands for the last one. A prefix such as <c>in03.</c> keeps several inputs apart. Logits are scaled by 1/√d.
 /// </remarks>
 internal sealed class LayerFile
 {
@@ -87,7 +89,7 @@ internal sealed class LayerFile
 
         (int[] keys, double[] k) = Tensor("k", "kv", "T", "d");
         (int kv, int tokens, int d) = (keys[0], keys[1], keys[2]);
-        (int heads, double[] queries) = Queries(tokens, d);
+        (int heads, double[] queries) = Queries(kv, tokens, d);
         if (heads % kv != 0)
         {
             throw Fault($"{heads} query heads are no multiple of {kv} KV heads; give queries for every KV head");
@@ -106,12 +108,12 @@ internal sealed class LayerFile
         return new(_prefix, layer, queries, decode is null ? null : Finite("qd", decode), null);
     }
 
-    // Without q, qd says how many heads there are.
-    private (int Heads, double[] Queries) Queries(int tokens, int d)
+    // Without q, qd says how many heads there are; without both there are as many as KV heads.
+    private (int Heads, double[] Queries) Queries(int kv, int tokens, int d)
     {
         if (!Has("q"))
         {
-            return Has("qd") ? (Tensor("qd", "h", "d").Shape[0], []) : throw Fault("has no q; the policy ranks keys by the queries of the prompt");
+            return (Has("qd") ? Tensor("qd", "h", "d").Shape[0] : kv, []);
         }
 
         (int[] shape, double[] q) = Tensor("q", "h", "T", "d");

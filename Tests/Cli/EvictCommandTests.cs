@@ -90,9 +90,22 @@ public sealed class EvictCommandTests : IDisposable
     [InlineData("snapkv:window=8,sinks=3")]
     [InlineData("ada-snapkv:window=8,order=pool-group,pool=avg,alloc=floor")]
     [InlineData("ada-pyramid:window=8,beta=3")]
+    [InlineData("ada-snapkv:window=8,weights=head,mass=kept")]
+    [InlineData("ada-snapkv:window=8,alloc=mask")]
+    [InlineData("criticalkv:window=8")]
+    [InlineData("chunkkv:window=8,chunk=4")]
+    [InlineData("h2o:window=8")]
+    [InlineData("ada-tova")]
+    [InlineData("knorm")]
+    [InlineData("lagkv:lag=7,sinks=2")]
+    [InlineData("finch:window=4")]
+    [InlineData("ada-curdkv")]
+    [InlineData("random:seed=4")]
+    [InlineData("expected")]
+    [InlineData("leverage")]
     public void Every_policy_meets_its_budget_exactly_and_the_chain_holds(string policy)
     {
-        JsonElement result = Result("evict", Write(LayerFileBytes.Layer()), "--evict", policy, "--budget", "15", "--layer", "1", "--layers", "3", "--json");
+        JsonElement result = Result("evict", Write(LayerFileBytes.Layer()), "--evict", policy, "--budget", "15", "--layer", "1", "--layers", "3", "--rope-theta", "10000", "--json");
         Assert.Equal(30, Heads(result).Sum(head => head.GetProperty("kept").GetInt32())); // the middle layer of a pyramid has the mean
         Assert.All(Heads(result), head => Assert.Equal(head.GetProperty("kept").GetInt32(), head.GetProperty("rows").GetArrayLength()));
         Assert.True(result.GetProperty("ok").GetBoolean());
@@ -115,7 +128,7 @@ public sealed class EvictCommandTests : IDisposable
     public void A_file_without_values_has_rows_and_no_loss()
     {
         LayerFileBytes bytes = new LayerFileBytes().Add("q", "F32", [1, 9, 2], LayerFileBytes.Numbers(1, 18)).Add("k", "F32", [1, 9, 2], LayerFileBytes.Numbers(2, 18));
-        Assert.Contains("no v and wo", Tool.Output("evict", Write(bytes), "--evict", "snapkv:window=2", "--budget", "5"), StringComparison.Ordinal);
+        Assert.Contains("The loss needs v, wo and a query", Tool.Output("evict", Write(bytes), "--evict", "snapkv:window=2", "--budget", "5"), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -139,16 +152,17 @@ public sealed class EvictCommandTests : IDisposable
                 TamperedBackend.Edit<int>(queue, rows, 30, values => values[0] ^= 1);
             },
         };
-        Assert.False(EvictCommand.Run(backend, policy, "x", input, 0, 1).Ok);
+        Assert.False(EvictCommand.Run(backend, policy, "x", input, new(0, 1, null)).Ok);
         using ReferenceBackend sound = new(1);
-        Assert.True(EvictCommand.Run(sound, policy, "x", input, 0, 1).Ok);
+        Assert.True(EvictCommand.Run(sound, policy, "x", input, new(0, 1, null)).Ok);
     }
 
     [Theory]
-    [InlineData("window of 40 queries of snapkv leaves none of the 40 tokens", "snapkv:window=40")]
-    [InlineData("window of 41 queries", "ada-snapkv:window=41")]
+    [InlineData("window of 40 rows that snapkv keeps leaves none of the 40 tokens", "snapkv:window=40")]
+    [InlineData("window of 41 rows", "ada-snapkv:window=41")]
     [InlineData("8 of 40 rows a head, below the 12 that ada-snapkv always keeps .window 9, sinks 3.", "ada-snapkv:window=9,sinks=3")]
     [InlineData("below the 10 that sliding always keeps", "sliding:sinks=10")]
+    [InlineData("expected looks before RoPE, of which the file says nothing", "expected")]
     public void A_policy_that_does_not_fit_the_prompt_is_refused(string pattern, string policy) =>
         Tool.Refuses(App.Failure, pattern, "evict", Write(LayerFileBytes.Layer()), "--evict", policy, "--budget", "20%");
 
@@ -157,6 +171,8 @@ public sealed class EvictCommandTests : IDisposable
     [InlineData("layer a budget of its own", "--evict", "ada-pyramid:window=8", "--layer", "1")]
     [InlineData("--layer 4 is none of the 4 layers", "--evict", "pyramidkv:window=8", "--layer", "4", "--layers", "4")]
     [InlineData("--layers to be a whole number from 1 to 65536", "--evict", "pyramidkv", "--layer", "1", "--layers", "9999999")]
+    [InlineData("divides rows by what all layers score", "--evict", "global-snapkv:window=8", "--layer", "1", "--layers", "4")]
+    [InlineData("--rope-theta must be above 0", "--evict", "expected", "--rope-theta", "0")]
     [InlineData("full keeps everything; name one that evicts", "--evict", "full")]
     [InlineData("Unknown policy 'nosuch'", "--evict", "nosuch")]
     [InlineData("--evict")]
@@ -169,7 +185,7 @@ public sealed class EvictCommandTests : IDisposable
         double[] n = LayerFileBytes.Numbers(1, 48);
         static LayerFileBytes File() => new();
         Refuses("no tensor is called k or scores", File().Add("x", "F32", [2], 1, 2));
-        Refuses("has no q", File().Add("k", "F32", [1, 2, 2], n[..4]));
+        Refuses("has no q, but snapkv scores by 1 queries; give q.", File().Add("k", "F32", [1, 2, 2], n[..4]), "snapkv:window=1,budget=2");
         Refuses("scores has shape .0, 4., and so no heads", File().Add("scores", "F32", [0, 4]));
         Refuses("scores has shape .2, 0., and so no n", File().Add("scores", "F32", [2, 0]));
         Refuses("scores has shape .4. where .heads, n. is expected", File().Add("scores", "F32", [4], n[..4]));
@@ -184,8 +200,10 @@ public sealed class EvictCommandTests : IDisposable
         Refuses("beyond float32, the first at index 5", Broken(1e39, "F64"));
         Refuses("has elements of type I32; convert it to F32, F16, BF16, F64", File().Add("scores", "I32", [1, 2], 1, 2));
         Refuses("reads no scores; name one that does", File().Add("scores", "F32", [1, 2], 1, 2), "sliding");
+        Refuses("criticalkv scores by what rows add to the output; give q, k, v and wo", File().Add("scores", "F32", [1, 2], 1, 2), "criticalkv");
+        Refuses("curdkv scores by what rows add to the output; give v and wo", File().Add("k", "F32", [1, 8, 2], n[..16]), "curdkv:sinks=0,budget=4");
         Refuses("below the 9 sinks", File().Add("scores", "F32", [1, 12], n[..12]), "snapkv:sinks=9,budget=2");
-        Refuses("has the query qd alone, but snapkv scores by 2 queries", File().Add("qd", "F32", [1, 2], n[..2]).Add("k", "F32", [1, 4, 2], n[..8]));
+        Refuses("has the query qd alone, but snapkv scores by 2 queries", File().Add("qd", "F32", [1, 2], n[..2]).Add("k", "F32", [1, 4, 2], n[..8]), "snapkv:window=2,budget=3");
 
         LayerFileBytes LayerOf(int[] v, int[] wo) => File().Add("q", "F32", [2, 4, 2], n[..16]).Add("k", "F32", [2, 4, 2], n[..16])
             .Add("v", "F32", v, n[..16]).Add("wo", "F32", wo, n[..12]);

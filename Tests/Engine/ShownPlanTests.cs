@@ -14,7 +14,7 @@ public sealed class ShownPlanTests
 {
     private static readonly StoreSpec Store = new(1, 2, 4, DType.F32, 0);
 
-    private static EvictionProgram Program => EvictionProgram.ByRecency(Store, [], 20, 20, measure: false);
+    private static EvictionProgram Program => EvictionProgram.ByRecency(Store, [], 20, 20, EvictionExtras.None);
 
     [Fact]
     public void Intermediate_results_become_outputs_and_the_program_stays()
@@ -33,7 +33,7 @@ public sealed class ShownPlanTests
         EvictionProgram program = Program;
         Slot rows = program.Plan.Ops.OfType<SelectRowsOp>().Single().Y;
         Assert.Throws<ArgumentException>(() => program.Plan.Showing(program.From));
-        Assert.Throws<ArgumentException>(() => program.Plan.Showing(program.To));
+        Assert.Throws<ArgumentException>(() => program.Plan.Showing(program.To!));
         Assert.Throws<ArgumentException>(() => program.Plan.Showing(rows, rows));
     }
 
@@ -47,7 +47,7 @@ public sealed class ShownPlanTests
         Random random = new(5);
         double[] Numbers(int count) => [.. Enumerable.Range(0, count).Select(_ => random.Next(-64, 65) / 32.0)];
         AttentionLayer layer = new(6, 2, 20, 4, 0.5f, Numbers(160), [], []);
-        double[][] queries = [.. Enumerable.Range(0, policy.Window).Select(_ => Numbers(24))];
+        double[][] queries = [.. Enumerable.Range(0, policy.Queries(20)).Select(_ => Numbers(24))];
         using ReferenceBackend backend = new(1);
         using Conformance.Oracle.OracleBackend oracle = new();
         using PlanRunner subject = new(backend), truth = new(oracle);
@@ -58,7 +58,7 @@ public sealed class ShownPlanTests
         Assert.Equal(2 * rows, decided.Counts.Sum());
         for (int h = 0; h < 2; h++)
         {
-            Assert.All(expected.Scores[h].Zip(decided.Scores[h]), pair => Assert.Equal(pair.First, pair.Second, 1e-6f));
+            Assert.All(expected.Divided[h].Zip(decided.Divided[h]), pair => Assert.Equal(pair.First, pair.Second, 1e-6f));
         }
     }
 }
