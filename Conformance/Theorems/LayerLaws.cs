@@ -32,11 +32,7 @@ internal static class LayerLaws
             BigInteger high = BigInteger.Min((BigInteger)c.Candidates * c.Beta, ((BigInteger)2 * c.Rows * c.Beta) - c.Rows);
             BigInteger low = ((BigInteger)2 * c.Rows * c.Beta) - high, unit = (BigInteger)c.Beta * (c.Layers - 1);
             int[] budgets = m.PyramidExact(c.Rows, c.Candidates, c.Beta, c.Layers);
-            for (int l = 0; l < c.Layers; l++)
-            {
-                BigInteger ideal = (high * (c.Layers - 1)) - (l * (high - low));
-                Expect.True(BigInteger.Abs((budgets[l] * unit) - ideal) < unit, $"layer {l}: {budgets[l]} rows for {ideal}/{unit}");
-            }
+            IsByLargestRemainder(budgets, [.. Enumerable.Range(0, c.Layers).Select(l => (high * (c.Layers - 1)) - (l * (high - low)))], unit);
         });
 
     public static EvictionLaw<LayersCase> Stateless { get; } = new(
@@ -61,6 +57,7 @@ internal static class LayerLaws
             // Short prompts clamp: high = n, low = 2 rows − n; an inverted schedule rises.
             Near.Same("clamped", [60, 54, 48, 42, 36], m.PyramidCompat(48, 60, 20, 5));
             Near.Same("inverted", [20, 25, 30], m.PyramidCompat(25, 20, 20, 3));
+            Near.Same("inverted, floor division", [20, 24, 28, 32], m.PyramidCompat(25, 20, 20, 4));
         });
 
     public static EvictionLaw<OneCase> Issue22 { get; } = new(
@@ -132,14 +129,26 @@ internal static class LayerLaws
                 Near.Same("scaled", split, m.ProportionalSplit([.. weights.Select(w => 1000 * w)], c.Capacities, total));
                 if (total >= c.Rows) continue;
                 (BigInteger[] ideal, BigInteger unit) = LayerSplits.IdealShares(weights, c.Capacities, total);
-                for (int i = 0; i < split.Length; i++)
-                {
-                    Expect.True(BigInteger.Abs((split[i] * unit) - ideal[i]) < unit, $"entry {i} at {total}: {split[i]} rows for {ideal[i]}/{unit}");
-                }
+                IsByLargestRemainder(split, ideal, unit);
             }
         });
 
     /// <summary>Every law here.</summary>
     public static IEnumerable<EvictionLaw> All =>
         [PyramidTable, PyramidFalls, PyramidIdeal, Stateless, DoubleTrap, KeepsTheRest, HalfEven, AdaRounding, Issue22, PrefixTotal, Proportional];
+
+    /// <summary>Every entry is less than a row from its ideal, <c>ideals / unit</c>; larger remainders are rounded up first, then lower numbers.</summary>
+    internal static void IsByLargestRemainder(int[] rows, BigInteger[] ideals, BigInteger unit)
+    {
+        for (int i = 0; i < rows.Length; i++)
+        {
+            Expect.True(BigInteger.Abs((rows[i] * unit) - ideals[i]) < unit, $"entry {i}: {rows[i]} rows for {ideals[i]}/{unit}");
+            for (int j = 0; j < rows.Length; j++)
+            {
+                bool up = rows[i] > ideals[i] / unit, down = rows[j] == ideals[j] / unit;
+                (BigInteger mine, BigInteger other) = (ideals[i] % unit, ideals[j] % unit);
+                Expect.True(!up || !down || i == j || mine > other || (mine == other && i < j), $"entry {i} before {j}: remainders {mine} and {other} of {unit}");
+            }
+        }
+    }
 }

@@ -31,7 +31,9 @@ internal static class StoreLaws
 
             Same("one by one", together, alone);
             Near.Same("lengths", [.. store.Lengths.Select(n => n + c.Added)], together.Lengths);
-            Near.Same("positions", [.. store.Positions.Zip(added.Positions, (a, b) => a.Concat(b).ToArray())], together.Positions);
+            Same("both", new(
+                [.. store.Keys.Zip(added.Keys, (a, b) => a.Concat(b).ToArray())], [.. store.Values.Zip(added.Values, (a, b) => a.Concat(b).ToArray())],
+                [.. store.Positions.Zip(added.Positions, (a, b) => a.Concat(b).ToArray())]), together);
             Same("rollback", store, m.Rollback(together, c.Added));
         });
 

@@ -106,10 +106,10 @@ internal static partial class EvictionMutants
             base.AllocateHeads([.. scores.Select(row => row.Select(x => x / row.DefaultIfEmpty(1).Max(Math.Abs)).ToArray())], total, rule, r);
     }
 
-    private sealed class Scores_compared_as_halves : EvictionMath
+    private sealed class Scores_cut_to_eight_bits : EvictionMath
     {
         public override int[] AllocateHeads(float[][] scores, long total, HeadAllocation rule, Ratio r) =>
-            base.AllocateHeads([.. scores.Select(row => row.Select(x => (float)(Half)(x / 1024)).ToArray())], total, rule, r);
+            base.AllocateHeads([.. scores.Select(row => row.Select(x => BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(x) & ~0xFFFF)).ToArray())], total, rule, r);
     }
 
     private sealed class An_own_allocator_that_alternates : EvictionMath
