@@ -90,7 +90,7 @@ internal static class CpuBench
         queue.Upload<float>([.. Enumerable.Range(0, policy.Window * queryHeads * headDim).Select(_ => (float)(random.NextDouble() - 0.5))], queries);
         foreach (int tokens in (ReadOnlySpan<int>)[4096, 16384, 32768])
         {
-            EvictionProgram program = EvictionProgram.ByScore(policy, spec, [reader], tokens, tokens, measure: false);
+            EvictionProgram program = EvictionProgram.ByScore(policy, spec, [reader], tokens, tokens, EvictionExtras.None);
             using IExecutable executable = backend.Compile(program.Plan);
             using IStore store = Fill(backend, queue, spec, tokens, random);
             int rows = StoreRows.Of(policy, tokens, 1)[0];
@@ -98,12 +98,13 @@ internal static class CpuBench
             Bindings bindings = new(program.Plan)
             {
                 [program.From] = store,
-                [program.To] = fresh,
+                [program.To!] = fresh,
                 [program.Windows[0]] = queries,
                 [program.Tokens] = tokens,
                 [program.Length] = tokens,
                 [program.Total] = rows * kvHeads,
                 [program.Window] = policy.Window,
+                [program.Queries] = policy.Window,
             };
             double[] seconds = [.. Enumerable.Range(0, Rounds).Select(_ => ModelRun.Time(() => queue.Enqueue(executable, bindings), 1))];
             Console.WriteLine(

@@ -1,70 +1,88 @@
 using System.Globalization;
+using KvIL.Eviction.Scores;
 
 namespace KvIL.Eviction;
 
 public sealed partial record EvictionPolicy
 {
-    private static readonly Dictionary<string, string[]> KeysOf = new()
-    {
-        ["full"] = [],
-        ["sliding"] = ["budget", "sinks", "slack"],
-        ["snapkv"] = ["budget", "window", "kernel", "pool", "order", "sinks", "slack"],
-        ["ada-snapkv"] = ["budget", "window", "kernel", "pool", "order", "alloc", "floor", "sinks", "slack"],
-        ["pyramidkv"] = ["budget", "window", "kernel", "pool", "order", "beta", "sinks", "slack"],
-        ["ada-pyramid"] = ["budget", "window", "kernel", "pool", "order", "alloc", "floor", "beta", "sinks", "slack"],
-    };
-
     private static readonly (string, PoolKind)[] Pools = [("max", PoolKind.Max), ("avg", PoolKind.Avg)];
 
     private static readonly (string, PoolOrder)[] Orders =
         [("group-pool", PoolOrder.GroupThenPool), ("pool-group", PoolOrder.PoolThenGroup)];
 
     private static readonly (string, HeadAllocation)[] Allocations =
-        [("blend", HeadAllocation.Blend), ("pure", HeadAllocation.Pure), ("floor", HeadAllocation.Floor)];
+        [("blend", HeadAllocation.Blend), ("pure", HeadAllocation.Pure), ("floor", HeadAllocation.Floor), ("mask", HeadAllocation.Mask)];
 
-    /// <summary>Names that <see cref="Parse"/> knows.</summary>
-    public static IReadOnlyCollection<string> Names => KeysOf.Keys;
+    private static readonly (string, HeadWeights)[] Weightings = [("common", HeadWeights.Common), ("head", HeadWeights.PerHead)];
+
+    private static readonly (string, bool)[] Numberings = [("kept", false), ("consecutive", true)];
+
+    private static readonly (string, bool)[] Masses = [("plain", false), ("kept", true)];
+
+    /// <summary>Names that <see cref="Parse"/> knows, without those that a prefix makes.</summary>
+    public static IReadOnlyCollection<string> Names { get; } = [.. PolicyMethod.All.Select(method => method.Name)];
 
     /// <summary>Reads a policy; the type's remarks give the grammar.</summary>
     /// <remarks>
     /// Keys and defaults: <c>budget=20%</c>, <c>window=32</c>, <c>kernel=7</c> (odd), <c>pool=max|avg</c>,
-    /// <c>order=group-pool|pool-group</c>, <c>alloc=blend|pure|floor</c>, <c>floor=0.2</c> (not with <c>alloc=pure</c>),
-    /// <c>beta=20</c>, <c>sinks=0</c> (4 for <c>sliding</c>), <c>slack=64</c>. A name takes only the keys that it uses.
+    /// <c>order=group-pool|pool-group</c>, <c>alloc=blend|pure|floor|mask</c>, <c>floor=0.2</c> (not with <c>alloc=pure</c>),
+    /// <c>weights=common|head</c>, <c>mass=plain|kept</c>, <c>positions=kept|consecutive</c>, <c>beta=20</c>, <c>sinks=0</c> (4 for <c>sliding</c>), <c>slack=64</c>; the
+    /// numbers of a score by its own names (docs/methods.md). A name takes only the keys that it uses.
     /// </remarks>
     /// <exception cref="PolicyFormatException">The text is not a policy.</exception>
     public static EvictionPolicy Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        string name = text.Split(':', 2)[0];
-        if (!KeysOf.TryGetValue(name, out string[]? allowed))
-        {
-            throw new PolicyFormatException($"Unknown policy '{name}'; expected one of {string.Join(", ", Names)}.");
-        }
+        PolicyMethod method = PolicyMethod.Find(text.Split(':', 2)[0]);
+        return Of(method, PolicyKeys.Read(text, method.Name, method.Keys));
+    }
 
-        PolicyKeys keys = PolicyKeys.Read(text, name, allowed);
-        HeadAllocation heads = keys.Uses("alloc") ? keys.Choice("alloc", Allocations) : HeadAllocation.Uniform;
-        bool floor = heads is HeadAllocation.Blend or HeadAllocation.Floor;
+    /// <summary>A policy by a score of one's own.</summary>
+    /// <param name="scorer">The score.</param>
+    /// <param name="keys">Keys as in a policy's text after the name, such as <c>budget=20%,sinks=4,alloc=blend</c>; all may be left out.</param>
+    /// <remarks>The keys are budget, window, sinks, slack, and alloc and floor for head budgets (<c>alloc</c> is uniform unless given). The text of such a policy does not parse back.</remarks>
+    /// <exception cref="PolicyFormatException">The keys mean nothing.</exception>
+    public static EvictionPolicy Of(IScorer scorer, string keys = "")
+    {
+        ArgumentNullException.ThrowIfNull(scorer);
+        ArgumentNullException.ThrowIfNull(keys);
+        PolicyMethod method = PolicyMethod.Own(scorer);
+        bool adaptive = keys.Contains("alloc=", StringComparison.Ordinal);
+        method = adaptive ? method.WithPrefix("ada-")! with { Name = scorer.Name } : method;
+        return Of(method, PolicyKeys.Read(keys.Length == 0 ? method.Name : $"{method.Name}:{keys}", method.Name, method.Keys));
+    }
+
+    private static EvictionPolicy Of(PolicyMethod method, PolicyKeys keys)
+    {
+        HeadAllocation heads = keys.Uses("alloc") ? keys.Choice("alloc", Allocations) : method.Heads ?? HeadAllocation.Uniform;
+        bool floor = heads is HeadAllocation.Blend or HeadAllocation.Floor or HeadAllocation.Mask;
         if (!floor && keys.Has("floor"))
         {
             throw new PolicyFormatException("alloc=pure does not use floor; expected alloc=blend or alloc=floor with it.");
         }
 
-        bool scores = keys.Uses("window");
-        bool pyramid = keys.Uses("beta");
+        bool pools = keys.Uses("pool");
+        bool pyramid = method.Layers == LayerAllocation.Pyramid;
         return new()
         {
-            Name = name,
+            Method = method,
+            Name = method.Name,
             NamedBudget = keys.Has("budget") ? Budget.Parse(keys["budget"]) : null,
-            UsesScores = scores,
-            Window = scores ? keys.Number("window", 32, 1) : 0,
-            Kernel = scores ? keys.Odd("kernel", 7) : 1,
+            Rule = method.Rule?.Invoke(keys),
+            Window = keys.Uses("window") ? keys.Number("window", method.Window, method.ScoresByWindow ? 1 : 0) : 0,
+            Kernel = pools ? keys.Odd("kernel", 7) : 1,
             Pool = keys.Choice("pool", Pools),
             Order = keys.Choice("order", Orders),
             Heads = heads,
             Floor = floor ? keys.Share("floor", "0.2", MaxFloorDenominator) : default,
-            Layers = pyramid ? LayerAllocation.Pyramid : LayerAllocation.Uniform,
+            Weights = keys.Choice("weights", Weightings),
+            Rerotates = keys.Choice("positions", Numberings),
+            ScalesByMass = keys.Choice("mass", Masses),
+            Critical = method.Name.EndsWith("criticalkv", StringComparison.Ordinal) ? keys.Decimal("epsilon", "0.0001") : null,
+            Chunk = method.Name == "chunkkv" ? keys.Number("chunk", 20, 1) : 1,
+            Layers = method.Layers,
             Beta = pyramid ? keys.Number("beta", 20, 1) : 1,
-            Sinks = keys.Uses("sinks") ? keys.Number("sinks", scores ? 0 : 4, 0) : 0,
+            Sinks = keys.Uses("sinks") ? keys.Number("sinks", method.Sinks, 0) : 0,
             Slack = keys.Uses("slack") ? keys.Number("slack", 64, 0) : 0,
         };
     }
@@ -73,7 +91,7 @@ public sealed partial record EvictionPolicy
     /// <remarks>A budget that nobody named is left out, and so stays unnamed.</remarks>
     public override string ToString()
     {
-        IEnumerable<string> pairs = KeysOf[Name].Select(key => (key, value: Print(key))).Where(p => p.value is not null)
+        IEnumerable<string> pairs = Method.Keys.Select(key => (key, value: Print(key))).Where(p => p.value is not null)
             .Select(p => $"{p.key}={p.value}");
         string keys = string.Join(',', pairs);
         return keys.Length == 0 ? Name : $"{Name}:{keys}";
@@ -83,15 +101,40 @@ public sealed partial record EvictionPolicy
     {
         "budget" => NamedBudget?.ToString(),
         "window" => Print(Window),
+        "kernel" when Rule is CakeScore cake => Print(cake.Kernel),
         "kernel" => Print(Kernel),
-        "pool" => Pools.First(c => c.Item2 == Pool).Item1,
-        "order" => Orders.First(c => c.Item2 == Order).Item1,
-        "alloc" => Allocations.First(c => c.Item2 == Heads).Item1,
+        "pool" => Word(Pools, Pool),
+        "order" => Word(Orders, Order),
+        "alloc" => Word(Allocations, Heads),
         "floor" => Heads == HeadAllocation.Pure ? null : Floor.ToString(),
+        "weights" => Weights == HeadWeights.Common ? null : Word(Weightings, Weights),
+        "positions" => Rerotates ? Word(Numberings, Rerotates) : null,
+        "mass" => ScalesByMass ? Word(Masses, ScalesByMass) : null,
         "beta" => Print(Beta),
         "sinks" => Print(Sinks),
-        _ => Print(Slack),
+        "slack" => Print(Slack),
+        "epsilon" when Critical is Ratio epsilon => epsilon.ToString(),
+        "chunk" when Rule is null => Print(Chunk),
+        _ => Print(Rule!, key),
     };
+
+    private static string Print(ScoreRule rule, string key) => (rule, key) switch
+    {
+        (ExpectedAttentionScore s, "future") => Print(s.Future),
+        (ExpectedAttentionScore s, "epsilon") => s.Epsilon.ToString(),
+        (LagKvScore s, "lag") => Print(s.Lag),
+        (CakeScore s, "gamma") => s.Gamma.ToString(),
+        (CurDkvScore s, "local") => Print(s.Local),
+        (NonCausalAttentionScore s, "chunk") => Print(s.Chunk),
+        (LeverageScore s, "jitter") => s.Jitter.ToString(),
+        (CapKvScore s, "tau") => s.Tau.ToString(),
+        (CapKvScore s, "future") => Print(s.Future),
+        (RandomRowsScore s, "seed") => Print(s.Seed),
+        _ => throw new InvalidOperationException($"{rule} has no key {key}."),
+    };
+
+    private static string Word<T>((string Word, T Value)[] choices, T value) =>
+        choices.First(c => EqualityComparer<T>.Default.Equals(c.Value, value)).Word;
 
     private static string Print(int number) => number.ToString(CultureInfo.InvariantCulture);
 }

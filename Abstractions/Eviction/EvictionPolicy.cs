@@ -1,3 +1,5 @@
+using KvIL.Eviction.Scores;
+
 namespace KvIL.Eviction;
 
 /// <summary>What a cache forgets: a method, its budget and its parameters, as one line of text.</summary>
@@ -10,6 +12,7 @@ namespace KvIL.Eviction;
 /// <item><term><c>ada-snapkv</c></term><description>snapkv, with budgets per head (Ada-KV)</description></item>
 /// <item><term><c>pyramidkv</c></term><description>snapkv, with budgets that fall with depth (PyramidKV)</description></item>
 /// <item><term><c>ada-pyramid</c></term><description>both</description></item>
+/// <item><term>others</term><description>every published score by its name (docs/methods.md); <c>ada-</c> before one gives it budgets per head, <c>global-</c> one total for all heads of all layers</description></item>
 /// </list>
 /// A property that the method does not use has the neutral value given with it, so equal policies do the same.
 /// </remarks>
@@ -46,10 +49,16 @@ public sealed partial record EvictionPolicy
     public bool KeepsEverything => Name == "full";
 
     /// <summary>Whether rows are ranked by attention scores; else the most recent are kept.</summary>
-    public bool UsesScores { get; private init; }
+    public bool UsesScores => Needs != ScoreNeeds.None || Rule is not null;
+
+    /// <summary>What the scores read.</summary>
+    public ScoreNeeds Needs => Method.Needs;
+
+    /// <summary>The score; null for attention of the last window (SnapKV), for column sums (H2O) and for recency, which are ops of their own.</summary>
+    public ScoreRule? Rule { get; private init; }
 
     /// <summary>
-    /// Last tokens of the prompt, whose queries score and whose rows are always kept: at least 1; 0 without scores.
+    /// Last rows, which are always kept; where attention of a window scores, also the queries that score, at least 1.
     /// </summary>
     public int Window { get; private init; }
 
@@ -75,6 +84,21 @@ public sealed partial record EvictionPolicy
     /// </remarks>
     public Ratio Floor { get; private init; }
 
+    /// <summary>Whether all heads have one constant in the bound that is minimised, or each its own.</summary>
+    public HeadWeights Weights { get; private init; }
+
+    /// <summary>Whether a head's scores are scaled, for the split over heads alone, by the share of them that its best rows hold (AdaKV's <c>normalize</c>).</summary>
+    public bool ScalesByMass { get; private init; }
+
+    /// <summary>Whether kept rows are moved to consecutive positions, so that a text may be longer than the trained context.</summary>
+    public bool Rerotates { get; private init; }
+
+    /// <summary>CriticalKV's ε where its second stage is on; else null.</summary>
+    public Ratio? Critical { get; private init; }
+
+    /// <summary>ChunkKV's rows of a chunk that are kept or dropped together, for all heads alike; 1 for single rows.</summary>
+    public int Chunk { get; private init; } = 1;
+
     /// <summary>How the rows are split over the layers.</summary>
     public LayerAllocation Layers { get; private init; }
 
@@ -87,7 +111,26 @@ public sealed partial record EvictionPolicy
     /// <summary>Rows per head that decoding may add beyond the budget before it compacts again.</summary>
     public int Slack { get; private init; }
 
+    /// <summary>Whether stores are compared before any of them is evicted: the peak is then the full cache.</summary>
+    public bool ComparesStores => Layers is LayerAllocation.Global or LayerAllocation.Prefix or LayerAllocation.Cake;
+
+    /// <summary>Whether the scores read every query of the prompt, not only the last ones.</summary>
+    public bool NeedsAllQueries => (Needs & (ScoreNeeds.ColumnSums | ScoreNeeds.Queries | ScoreNeeds.PreRopeQueries)) != 0;
+
     private Budget? NamedBudget { get; init; }
+
+    private PolicyMethod Method { get; init; } = PolicyMethod.Find("full");
+
+    /// <summary>Rows at the start and the end of a run of <paramref name="length"/> rows that are always kept.</summary>
+    public (int Sinks, int Window) Protected(int length) => Rule?.Protected(length, Sinks, Window) ?? (Sinks, Window);
+
+    /// <summary>How many of the last queries the scores read of a sequence of <paramref name="tokens"/> tokens; 0 for none.</summary>
+    public int Queries(int tokens) => NeedsAllQueries ? tokens
+        : (Needs & ScoreNeeds.WindowQueries) != 0 ? Math.Min(Window, tokens)
+        : (Needs & ScoreNeeds.LastRow) != 0 ? Math.Min(1, tokens) : 0;
+
+    /// <summary>This policy with no budget named, as plans are told apart.</summary>
+    public EvictionPolicy WithoutBudget() => this with { NamedBudget = null };
 
     /// <summary>This policy with another budget.</summary>
     /// <exception cref="PolicyFormatException">The policy is <c>full</c>.</exception>
@@ -137,8 +180,21 @@ public enum HeadAllocation
     /// <summary>A weighted mean of pure and uniform (Ada-KV, Algorithm 2).</summary>
     Blend,
 
-    /// <summary>A guaranteed share for every head, the rest by global order (kvpress).</summary>
+    /// <summary>A guaranteed share for every head, the rest by global order.</summary>
     Floor,
+
+    /// <summary>As floor, but the guarantee counts protected rows and is at least one row (kvpress's mask rule).</summary>
+    Mask,
+}
+
+/// <summary>Which constant a head's attention is weighted with where heads compete.</summary>
+public enum HeadWeights
+{
+    /// <summary>One for all: the split minimises ε (Ada-KV).</summary>
+    Common,
+
+    /// <summary>C_i of each query head, its largest ‖v_j W_i‖₁: the split minimises ε_head.</summary>
+    PerHead,
 }
 
 /// <summary>How the rows are split over the layers.</summary>
@@ -149,4 +205,13 @@ public enum LayerAllocation
 
     /// <summary>Falling with depth (PyramidKV).</summary>
     Pyramid,
+
+    /// <summary>What the best rows of all heads of all layers in one order come to.</summary>
+    Global,
+
+    /// <summary>So that the least retained share of importance is as large as can be (PrefixKV).</summary>
+    Prefix,
+
+    /// <summary>In proportion to the dispersion and shift of attention (CAKE).</summary>
+    Cake,
 }

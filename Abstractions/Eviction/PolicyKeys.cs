@@ -10,6 +10,9 @@ internal sealed class PolicyKeys
 
     private PolicyKeys(string[] allowed) => _allowed = allowed;
 
+    /// <summary>No keys given: every key has its default.</summary>
+    public static PolicyKeys None { get; } = new([]);
+
     /// <summary>The text given for a key that <see cref="Has"/>.</summary>
     public string this[string key] => _given[key];
 
@@ -30,7 +33,8 @@ internal sealed class PolicyKeys
 
             if (!keys.Uses(parts[0]))
             {
-                throw new PolicyFormatException($"Policy '{name}' has no key '{parts[0]}'; it takes {choices}.");
+                string other = PolicyMethod.Taking(parts[0], name) is { } taker ? $"{taker.Name} has it, and {name}" : "it";
+                throw new PolicyFormatException($"Policy '{name}' has no key '{parts[0]}'; {other} takes {choices}.");
             }
 
             if (!keys._given.TryAdd(parts[0], parts[1]))
@@ -69,6 +73,16 @@ internal sealed class PolicyKeys
         return Ratio.TryParse(value, out Ratio r) && r.Numerator <= r.Denominator && r.Denominator <= maxDenominator
             ? r
             : throw new PolicyFormatException($"Expected {key} to be from 0 to 1 with at most six decimals, got '{value}'.");
+    }
+
+    /// <summary>A non-negative number with at most six decimals.</summary>
+    public Ratio Decimal(string key, string otherwise)
+    {
+        string value = _given.GetValueOrDefault(key, otherwise);
+        return Ratio.TryParse(value, out Ratio r) && r.Denominator <= EvictionPolicy.MaxFloorDenominator && r.Floor(1) <= EvictionPolicy.MaxNumber
+            ? r
+            : throw new PolicyFormatException(
+                $"Expected {key} to be a number from 0 to {EvictionPolicy.MaxNumber} with at most six decimals, got '{value}'.");
     }
 
     /// <summary>The meaning of the word given, or of the first choice.</summary>

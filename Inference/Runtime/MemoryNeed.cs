@@ -25,7 +25,9 @@ public sealed record MemoryNeed(long Weights, long KvPeak, long KvFull, long Wor
     /// <param name="policy">What is kept.</param>
     /// <param name="promptTokens">Tokens of the prompt.</param>
     /// <param name="newTokens">Most tokens after it.</param>
-    public static MemoryNeed Of(Engine engine, EvictionPolicy policy, int promptTokens, int newTokens)
+    /// <param name="questionTokens">Tokens in between that are kept whole.</param>
+    /// <param name="evictEvery">Tokens of the prompt between evictions; 0 for one at its end.</param>
+    public static MemoryNeed Of(Engine engine, EvictionPolicy policy, int promptTokens, int newTokens, int questionTokens = 0, int evictEvery = 0)
     {
         ArgumentNullException.ThrowIfNull(engine);
         ArgumentNullException.ThrowIfNull(policy);
@@ -33,12 +35,14 @@ public sealed record MemoryNeed(long Weights, long KvPeak, long KvFull, long Wor
         long Bytes(long rowsPerHead) => (engine.StoreSpec with { Rows = rowsPerHead * engine.StoreSpec.NumKvHeads }).SizeBytes;
 
         long windows = (engine.WindowSpec?.SizeBytes ?? 0) * engine.Model.Config.NumLayers;
+        newTokens += questionTokens;
         long full = stores * Bytes((long)promptTokens + newTokens);
         int[] rows = StoreRows.Of(policy, promptTokens, stores);
         int[] room = [.. rows.Select(r => Engine.Room(policy, r, promptTokens, newTokens))];
         long[] held = [.. rows.Zip(room, (r, free) => Bytes((long)r + free))];
         long again = held.Where((_, store) => room[store] < newTokens).Append(0).Max(); // a store cut again while decoding: two copies
-        long peak = windows + held.Sum() + again;
+        long question = questionTokens == 0 ? 0 : (stores * Bytes(questionTokens)) + held.Max(); // and a store enlarged for it: two copies
+        long peak = windows + held.Sum() + again + question;
         long scratch = engine.ForwardScratchBytes;
         long buffers = engine.BufferBytes;
         bool evictsPrompt = rows.Min() < promptTokens;
@@ -51,9 +55,13 @@ public sealed record MemoryNeed(long Weights, long KvPeak, long KvFull, long Wor
 
         if (evictsPrompt)
         {
-            // Layer by layer: every store cut but one, which is full while its cut copy is written.
-            peak = Math.Max(peak, windows + held.Sum() + Bytes(promptTokens));
-            (long layerwise, long prompt) = engine.LayerwiseBytes(promptTokens);
+            // Layer by layer: every store cut but one, which is full while its cut copy is written; where stores are compared all are full.
+            int atOnce = evictEvery == 0 ? promptTokens : Math.Min(promptTokens, rows.Max() + evictEvery);
+            peak = Math.Max(peak, policy.ComparesStores
+                ? windows + ((stores + 1) * Bytes(atOnce))
+                : windows + held.Sum() + Bytes(atOnce));
+            (long layerwise, long prompt) = engine.LayerwiseBytes(
+                evictEvery == 0 ? promptTokens : Math.Min(promptTokens, evictEvery), policy.NeedsAllQueries && engine.Options.RemembersPrompt);
             scratch = Math.Max(scratch, layerwise);
             buffers += prompt;
         }
