@@ -163,7 +163,7 @@ public sealed partial class Engine
         long total = Math.Min(cut.Total, before.Rows);
         int perHead = (int)(total / heads);
         (int sinks, int window) = policy.Protected(before.LongestRun);
-        bool byScore = policy.UsesScores && total > (long)window * heads && from.Tokens(sequence) > window && total < before.Rows
+        bool byScore = policy.UsesScores && total > (long)(window + sinks) * heads && from.Tokens(sequence) > window && total < before.Rows
             && (cut.Prompt is not null || cut.Scores is not null || policy.Queries(int.MaxValue) == 0 || Options.Window > 0)
             && from.FreshQueries(sequence) >= (policy.NeedsAllQueries ? 1 : policy.Queries(int.MaxValue));
         window = Math.Min(window, perHead);

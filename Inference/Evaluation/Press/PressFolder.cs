@@ -75,7 +75,7 @@ public sealed class PressFolder
         PressTally tally = new(cancelled, progress) { Work = _entries.Sum(entry => entry.Presses.LongCount(entry.Wants)) };
         foreach (IGrouping<string, (string Path, Entry Entry)> group in _entries.Select(e => (find(e.Model), e)).ToList().GroupBy(e => e.Item1))
         {
-            using Model model = Model.Open(group.Key, backend, readTokenizer: group.Any(e => e.Entry.NeedsTexts));
+            using Model model = Model.Open(group.Key, backend, WithRoundedAngles, readTokenizer: group.Any(e => e.Entry.NeedsTexts));
             foreach ((_, Entry entry) in group)
             {
                 entry.Run(model, tally);
@@ -84,6 +84,12 @@ public sealed class PressFolder
 
         return tally.Report();
     }
+
+    // As in transformers: else scores at position 1000 differ by more than the recordings allow.
+    private static ModelConfig WithRoundedAngles(ModelConfig config) => config with
+    {
+        Layers = [.. config.Layers.Select(layer => layer with { Rope = layer.Rope is null ? null : layer.Rope with { RoundsAngles = true } })],
+    };
 
     private static string ModelOf(JsonValue root)
     {
