@@ -57,6 +57,15 @@ internal static class TokenText
         return escaped.ToString();
     }
 
+    /// <summary>A text on its lines, each end marked, with everything else that cannot be seen spelled out.</summary>
+    public static string Readable(string text) => string.Concat(text.EnumerateRunes().Select(rune => rune.Value switch
+    {
+        '\n' => "↵\n",
+        '\t' => "⇥\t",
+        _ when rune.Value != ' ' && NeedsNumber(rune) => $"\\u{{{rune.Value:x}}}",
+        _ => rune.ToString(),
+    }));
+
     private static bool NeedsNumber(Rune rune) => Rune.GetUnicodeCategory(rune) is
         UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.SpaceSeparator or UnicodeCategory.LineSeparator
         or UnicodeCategory.ParagraphSeparator or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned;

@@ -145,6 +145,6 @@ internal sealed class ExplainCommand
             },
         }));
         StoreExplanation shown = layer is int wanted ? explanation.Stores.First(store => store.Layers.Contains(wanted)) : explanation.MostUneven;
-        return new(path, tokenizer, explanation, shown);
+        return new(path, tokenizer, explanation, shown, layer is not null);
     }
 }

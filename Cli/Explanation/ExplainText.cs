@@ -30,10 +30,10 @@ internal static class ExplainText
         StoreExplanation shown = explained.Shown;
         terminal.Write(Stores(e));
         string why = shown == e.MostUneven && shown.Spread > 0 ? ", whose heads' budgets differ most" : "";
-        terminal.WriteLine($"Layer {Layers(shown)}{why}: {N(shown.Rows)} of {N(shown.All)} rows. {(shown.Rows == shown.All ? "" : Split(shown, e.Policy.Floor))}".TrimEnd());
-        terminal.WriteLine(Always(shown));
+        terminal.WriteLine($"Layer {Layers(shown)}{why}: {N(shown.Rows)} of {N(shown.All)} rows. {Always(shown)}");
         if (shown.Rows < shown.All)
         {
+            terminal.WriteLine(Split(shown, e.Policy.Floor));
             terminal.Write(Heads(shown));
             terminal.Write(Tokens(explained, shown));
         }
@@ -45,12 +45,12 @@ internal static class ExplainText
 
     private static Table Stores(EvictionExplanation e)
     {
-        Table table = Numbers("layer", "quota", "rows kept", "of", "least head", "most", "kept score", "loss L", "bound ε");
+        Table table = Numbers("layer", "quota", "rows kept", "least head", "most", "kept score", "loss L", "bound ε");
         foreach (StoreExplanation store in e.Stores)
         {
             EvictionCost? worst = store.Costs.MaxBy(cost => cost.Loss);
             Row(
-                table, Layers(store), store.Quota is { } quota ? Decimal(quota) : "compared", N(store.Rows), N(store.All),
+                table, Layers(store), store.Quota is { } quota ? Exactly(quota) : "compared", N(store.Rows),
                 N(store.Heads.Min(head => head.Rows)), N(store.Heads.Max(head => head.Rows)), Percent(store.ScoreShare),
                 worst is null ? "" : G(worst.Loss), worst is null ? "" : G(worst.Epsilon));
         }
@@ -64,7 +64,7 @@ internal static class ExplainText
         foreach (HeadExplanation head in store.Heads)
         {
             Row(
-                table, N(head.Head), N(head.Quota.Adaptive), Decimal(head.Quota.Uniform), Decimal(head.Quota.Quota), N(head.Rows),
+                table, N(head.Head), N(head.Quota.Adaptive), Exactly(head.Quota.Uniform), Exactly(head.Quota.Quota), N(head.Rows),
                 N(head.KeptByRank), N(head.Ranked), head.Cut is float cut ? G(cut) : "none kept");
         }
 
@@ -94,8 +94,7 @@ internal static class ExplainText
         Table table = EvalTables.Plain();
         table.AddColumn(new TableColumn("position").RightAligned()).AddColumn("token");
         table.AddColumn(new TableColumn($"heads of {e.Heads}").RightAligned()).AddColumn("in the text");
-        foreach (int position in Enumerable.Range(0, e.Prompt.Count).Where(p => e.KeptByRank[p] > 0)
-            .OrderByDescending(p => e.KeptByRank[p]).ThenBy(p => p).Take(MostTokens))
+        foreach (int position in TokenLists.MostKept(e, MostTokens))
         {
             Row(table, N(position), Shorten(TokenText.Quoted(explained.Tokenizer, e.Prompt[position]), 20), N(e.KeptBy[position]), Around(explained, position));
         }
@@ -106,22 +105,7 @@ internal static class ExplainText
     private static void WriteForgotten(Terminal terminal, Explained explained)
     {
         EvictionExplanation e = explained.Eviction;
-        List<(int First, int Count)> stretches = [];
-        for (int first = 0; first < e.Prompt.Count; first++)
-        {
-            int end = first;
-            while (end < e.Prompt.Count && e.KeptBy[end] == 0)
-            {
-                end++;
-            }
-
-            if (end > first)
-            {
-                stretches.Add((first, end - first));
-                first = end;
-            }
-        }
-
+        IReadOnlyList<Stretch> stretches = Stretch.Of(e);
         int forgotten = stretches.Sum(stretch => stretch.Count);
         if (forgotten == 0)
         {
@@ -133,19 +117,16 @@ internal static class ExplainText
         terminal.WriteLine($"{N(forgotten)} of {N(e.Prompt.Count)} tokens are kept by no head; {(all ? "they" : $"the {MostStretches} longest of {N(stretches.Count)} stretches")} are:");
         Table table = EvalTables.Plain();
         table.AddColumn("positions").AddColumn(new TableColumn("tokens").RightAligned()).AddColumn("text");
-        foreach ((int first, int count) in stretches.OrderByDescending(stretch => stretch.Count).Take(MostStretches).OrderBy(stretch => stretch.First))
+        foreach (Stretch stretch in Stretch.Longest(stretches, MostStretches))
         {
-            Row(table, count == 1 ? N(first) : $"{N(first)} to {N(first + count - 1)}", N(count), Shorten(TextOf(explained, first, first + count), StretchWidth));
+            Row(table, stretch.ToString(), N(stretch.Count), Shorten(TokenLists.TextOf(explained, stretch.First, stretch.First + stretch.Count), StretchWidth));
         }
 
         terminal.Write(table);
     }
 
     private static string Around(Explained explained, int position) =>
-        Shorten(TextOf(explained, Math.Max(0, position - 6), Math.Min(explained.Eviction.Prompt.Count, position + 7)), 48);
-
-    private static string TextOf(Explained explained, int first, int end) =>
-        TokenText.Escape(explained.Tokenizer.Decode([.. explained.Eviction.Prompt.Skip(first).Take(end - first)], skipSpecial: false));
+        Shorten(TokenLists.TextOf(explained, Math.Max(0, position - 6), Math.Min(explained.Eviction.Prompt.Count, position + 7)), 48);
 
     private static string Spell(Explained explained, HeadExplanation head, int rank) =>
         TokenText.Quoted(explained.Tokenizer, explained.Eviction.Prompt[head.Positions[head.RowAt(rank)]]);

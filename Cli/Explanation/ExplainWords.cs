@@ -14,10 +14,12 @@ internal static class ExplainWords
 
     public static string Percent(double? share) => share is double s ? (100 * s).ToString("0.0", CultureInfo.InvariantCulture) + " %" : "";
 
-    /// <summary>A fraction as a decimal: all of it where it ends soon, else two places.</summary>
-    public static string Decimal(Ratio ratio) =>
-        ratio.ToString() is { Length: <= 9 } text && !text.Contains('/', StringComparison.Ordinal) ? text : Value(ratio).ToString("0.00", CultureInfo.InvariantCulture);
+    /// <summary>A fraction exactly: a decimal where it ends soon, else two places and the fraction.</summary>
+    public static string Exactly(Ratio ratio) => ratio.ToString() is { Length: <= 9 } text && !text.Contains('/', StringComparison.Ordinal)
+        ? text
+        : string.Create(CultureInfo.InvariantCulture, $"{Value(ratio):0.00} = {ratio.Numerator}/{ratio.Denominator}");
 
+    /// <summary>A fraction as the nearest double.</summary>
     public static double Value(Ratio ratio) => (double)ratio.Numerator / ratio.Denominator;
 
     /// <summary>The layers that read a store: 3, or 3+4.</summary>
@@ -45,9 +47,15 @@ internal static class ExplainWords
     }
 
     /// <summary>What was kept whatever its score, and what ranked the rest.</summary>
-    public static string Always(StoreExplanation store) => store.Rows == store.All ? "Every row stays."
-        : $"The first {store.Sinks} and the last {store.Window} rows of a head stay whatever their score; "
-        + (store.ByScore ? "scores rank the rest." : "the newest of the rest stay.");
+    public static string Always(StoreExplanation store)
+    {
+        string sinks = store.Sinks == 0 ? "" : store.Sinks == 1 ? "first row" : $"first {store.Sinks} rows";
+        string window = store.Window == 0 ? "" : store.Window == 1 ? "last row" : $"last {store.Window} rows";
+        string both = $"{sinks}{(sinks.Length > 0 && window.Length > 0 ? " and the " : "")}{window}";
+        string rest = store.ByScore ? "by score" : "by age, the newest first";
+        return store.Rows == store.All ? "Every row stays."
+            : both.Length == 0 ? $"All rows are ranked {rest}." : $"The {both} of a head always stay; the rest are ranked {rest}.";
+    }
 
     /// <summary>How rows were split over the heads.</summary>
     public static string Split(StoreExplanation store, Ratio floor) => store.Rule switch
@@ -55,7 +63,7 @@ internal static class ExplainWords
         HeadAllocation.Blend => $"quota = {new Ratio(floor.Denominator - floor.Numerator, floor.Denominator)} f + {floor} u; f: rows among the best of all heads, u: the uniform share.",
         HeadAllocation.Pure => "quota = f, the rows among the best of all heads.",
         HeadAllocation.Floor or HeadAllocation.Mask => $"{floor} of the uniform share u is promised to each head, the rest goes to the best rows of all.",
-        _ => "quota = u, the uniform share; what is left over goes to the lowest heads.",
+        _ => "quota = u, the uniform share; f: rows among the best of all heads, had they competed.",
     };
 
     /// <summary>A reason as a sentence's end: "is kept: ...".</summary>

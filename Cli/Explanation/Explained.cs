@@ -8,4 +8,5 @@ namespace KvIL.Cli.Explanation;
 /// <param name="Tokenizer">Spells the tokens.</param>
 /// <param name="Eviction">What happened.</param>
 /// <param name="Shown">The store that is shown head by head.</param>
-internal sealed record Explained(string Model, ITokenizer Tokenizer, EvictionExplanation Eviction, StoreExplanation Shown);
+/// <param name="LayerAsked">Whether the user chose it.</param>
+internal sealed record Explained(string Model, ITokenizer Tokenizer, EvictionExplanation Eviction, StoreExplanation Shown, bool LayerAsked);
