@@ -180,15 +180,40 @@ internal static class HelpText
         ["ada-snapkv"] = "the same, with a budget for each head by where attention is",
         ["pyramidkv"] = "snapkv, with budgets that fall with depth",
         ["ada-pyramid"] = "both",
+        ["global-snapkv"] = "snapkv, with one budget for all heads of all layers",
+        ["criticalkv"] = "snapkv for half of the budget, then by what a row adds to the output",
+        ["chunkkv"] = "whole chunks of rows, the same for all heads",
+        ["h2o"] = "the rows that all queries attended to most",
+        ["prefixkv"] = "h2o, with budgets that even out what layers retain",
+        ["observed"] = "the rows that got most attention per query that sees them",
+        ["tova"] = "the rows that the last query attends to",
+        ["knorm"] = "keys of small norm",
+        ["keydiff"] = "keys that point elsewhere than the mean key",
+        ["expected"] = "what queries to come are expected to attend to",
+        ["lagkv"] = "keys and values that spread unevenly",
+        ["finch"] = "snapkv without pooling, each query weighted by the rows it sees",
+        ["cake"] = "rows whose attention is large or moves, layers by preference",
+        ["curdkv"] = "large keys and values",
+        ["noncausal"] = "what the rows of a chunk attend to without a mask",
+        ["leverage"] = "keys that are hard to write by others",
+        ["capkv"] = "values that are hard to write by others, weighted by the mean query",
+        ["qfilter"] = "keys along the main direction of the queries",
+        ["random"] = "rows drawn at random, for comparison",
     };
 
     /// <summary>How a policy is written, with the keys and defaults that the policies themselves print.</summary>
     public static string Policies =>
         "Policies are written NAME[:key=value,...]; these are all names, keys and defaults:\n"
         + string.Concat(EvictionPolicy.Names.Select(name =>
-            $"  {name,-12} {Methods.GetValueOrDefault(name, "")}\n"
+            $"  {name,-13} {Methods.GetValueOrDefault(name, "")}\n"
             + (EvictionPolicy.Parse(name) is { KeepsEverything: false } policy ? $"               {policy}\n" : "")))
-        + "  pool is max or avg, order group-pool or pool-group, alloc blend, pure (without floor) or floor.\n"
+        + """
+              ada- before a score (ada-knorm) gives it budgets for each head, global- (global-knorm) one budget for all heads of all layers.
+              pool is max or avg, order group-pool or pool-group, alloc blend, pure (without floor), floor or mask; weights=head
+              weights each head by its own constant, mass=kept scales heads by what their best rows hold, and
+              positions=consecutive moves kept rows together, so that a text may be longer than the model's context.
+
+            """
         + $"""
 
             A budget is a share of the prompt's tokens (20%, 12.5%) or a count (128): the rows that each KV head keeps on

@@ -83,6 +83,14 @@ public sealed class ReferenceBackend : IBackend
         SelectRowsOp o => new SelectRowsStep(o),
         CompactOp o => new CompactStep(o),
         EvictionLossOp o => new EvictionLossStep(o),
+        ScoreRowsOp o => new ScoreRowsStep(o),
+        WeighHeadsOp o => new WeighHeadsStep(o),
+        ScaleByMassOp o => new ScaleByMassStep(o),
+        TwoStageScoresOp o => new TwoStageScoresStep(o),
+        ChunkScoresOp o => new ChunkScoresStep(o),
+        ProtectRowsOp o => new ProtectRowsStep(o),
+        RerotateOp o => new RerotateStep(o),
+        LayerPreferenceOp o => new LayerPreferenceStep(o),
         _ => null,
     };
 }

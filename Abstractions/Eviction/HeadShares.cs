@@ -71,6 +71,26 @@ public static class HeadShares
     public static long FloorRows(long uniformNumerator, long open, long a, long denominator) =>
         a * uniformNumerator / (open * denominator);
 
+    /// <summary>Rows that mask mode reserves for a head: as floor mode, but the guarantee counts the protected rows and is at least one row.</summary>
+    /// <remarks>
+    /// kvpress's AdaKV: the best <c>max(1, ⌊r · (u_i + P_i)⌋)</c> rows of a head stay, P_i protected ones among them. At most the uniform
+    /// share in whole rows, so that the guarantees fit the total: it is less only where that share is 0.
+    /// <code>m_i = min( max(0, max(1, ⌊r (u_i + P_i)⌋) − P_i), UniformShare_i )</code>
+    /// </remarks>
+    /// <param name="uniformNumerator">The head's <see cref="UniformNumerator"/>.</param>
+    /// <param name="open">Heads with more candidates than the level.</param>
+    /// <param name="a">Numerator of the floor share.</param>
+    /// <param name="denominator">Denominator R of the floor share.</param>
+    /// <param name="protectedRows">P_i.</param>
+    /// <param name="uniformShare">The head's <see cref="UniformShare"/>.</param>
+    public static long MaskRows(long uniformNumerator, long open, long a, long denominator, long protectedRows, long uniformShare)
+    {
+        long promised = FloorRows(uniformNumerator + (open * protectedRows), open, a, denominator);
+        promised = (promised > 1 ? promised : 1) - protectedRows;
+        promised = promised > 0 ? promised : 0;
+        return promised < uniformShare ? promised : uniformShare;
+    }
+
     /// <summary>
     /// Rows of a head whose best <paramref name="reserved"/> are promised and <paramref name="above"/> beat the
     /// threshold.

@@ -18,6 +18,10 @@ internal sealed record PolicyMethod(
     private const string AdaPrefix = "ada-";
     private const string GlobalPrefix = "global-";
 
+    // With those that a prefix makes.
+    private static IEnumerable<PolicyMethod> Every =>
+        All.Concat(from prefix in (string[])[AdaPrefix, GlobalPrefix] from method in All select method.WithPrefix(prefix)).OfType<PolicyMethod>();
+
     // Windows of attention score as many queries as they protect, and need one.
     private static readonly string[] Attention = ["window", "kernel", "pool", "order"];
 
@@ -63,7 +67,11 @@ internal sealed record PolicyMethod(
     /// <summary>The method of a name, <c>ada-</c> and <c>global-</c> before any score included.</summary>
     /// <exception cref="PolicyFormatException">There is none; the sentence names the nearest.</exception>
     public static PolicyMethod Find(string name) => TryFind(name) ?? throw new PolicyFormatException(
-        $"Unknown policy '{name}'; expected one of {string.Join(", ", All.Select(m => m.Name))}, or ada- or global- before a score.");
+        $"Unknown policy '{name}'; the nearest is {Nearest(name, Every).Name}, and there are {string.Join(", ", All.Select(m => m.Name))}, and ada- or global- before a score.");
+
+    /// <summary>The method nearest in name that takes a key; null where none does.</summary>
+    public static PolicyMethod? Taking(string key, string name) =>
+        Every.Where(method => method.Keys.Contains(key)).ToArray() is { Length: > 0 } takers ? Nearest(name, takers) : null;
 
     /// <summary>A method of which the user wrote the score.</summary>
     public static PolicyMethod Own(IScorer scorer) =>
@@ -89,6 +97,16 @@ internal sealed record PolicyMethod(
 
         return null;
     }
+
+    // Names that end like the word come first; long words are cut, so that no text takes long.
+    private static PolicyMethod Nearest(string name, IEnumerable<PolicyMethod> methods)
+    {
+        string word = name.Length > 40 ? name[..40] : name;
+        return methods.MinBy(m => (EndsAlike(word, m.Name) ? 0 : 1, EditDistance.Between(word, m.Name)))!;
+    }
+
+    private static bool EndsAlike(string a, string b) =>
+        a.Length > 1 && (a.EndsWith(b, StringComparison.OrdinalIgnoreCase) || b.EndsWith(a, StringComparison.OrdinalIgnoreCase));
 
     private static PolicyMethod Scored(string name, ScoreRule rule) => Scored(name, _ => rule, []);
 

@@ -6,9 +6,9 @@ namespace KvIL.Ops;
 /// <summary>ChunkKV: every row of a chunk gets the chunk's mean, summed over the heads, so that chunks are kept whole and alike by all heads.</summary>
 /// <remarks>
 /// ChunkKV (arXiv:2502.00299), Algorithm 1. Candidates in chunks of c, counted from the first candidate; the last may be short:
-/// <code>y[h, j] = mean_{j' in chunk of j} Σ_g x[g, j']</code>
-/// in double, rounded once. With budgets that end inside a chunk its first rows are kept: the total is exact where the published code keeps
-/// whole chunks. Heads whose runs differ in length take part with the rows that they have. A host op.
+/// <code>y[h, j] = Σ_g mean of x[g, j'] over the rows j' of j's chunk that head g has</code>
+/// in double, rounded once; a head that has none gives 0. With budgets that end inside a chunk its first rows are kept: the total is exact
+/// where the published code keeps whole chunks. A host op.
 /// </remarks>
 /// <param name="X">F32 <c>[kv_heads, len]</c>.</param>
 /// <param name="Store">Store whose runs say how many rows each head has.</param>

@@ -6,7 +6,7 @@ namespace KvIL.Ops;
 /// <summary>Scores scaled, for the split over heads, by the share of a head's score that its best rows hold: <c>y[h, j] = x[h, j] · Σ_{best b} x[h] / Σ x[h]</c>.</summary>
 /// <remarks>
 /// AdaKV's <c>normalize</c>. b is the uniform share in whole rows, <c>⌊(total − protected)/heads⌋</c>, at most the head's candidates; sums run
-/// over the candidates, in double. A sum that is not positive leaves the head's scores as they are. A host op.
+/// over the candidates, in double. A sum that is not positive, or not finite, leaves the head's scores as they are. A host op.
 /// </remarks>
 /// <param name="X">F32 <c>[kv_heads, len]</c>.</param>
 /// <param name="Store">Store whose runs say how many rows each head has.</param>

@@ -7,20 +7,28 @@ namespace KvIL.Conformance.Theory;
 public static class Rotation
 {
     /// <summary><c>x</c> turned by <paramref name="positions"/> places; a negative number turns back.</summary>
-    public static double[] Turn(double[] x, double positions, double theta) =>
-        Apply(x, f => Math.Cos(positions * Frequency(x, f, theta)), f => Math.Sin(positions * Frequency(x, f, theta)));
+    public static double[] Turn(double[] x, double positions, double theta) => Turn(x, positions, Frequencies(x.Length, theta));
+
+    /// <summary>The same with ω given: channels f and f + F of F frequencies turn, those from 2F on do not.</summary>
+    public static double[] Turn(double[] x, double positions, IReadOnlyList<double> frequencies) => Apply(
+        x, [.. frequencies.Select(w => Math.Cos(positions * w))], [.. frequencies.Select(w => Math.Sin(positions * w))]);
 
     /// <summary>
     /// Vectors under the mean of the rotations by <c>first … first + count − 1</c> places, which is no rotation itself.
     /// </summary>
-    public static double[][] MeanTurn(double[][] x, int first, int count, double theta)
+    public static double[][] MeanTurn(double[][] x, int first, int count, IReadOnlyList<double> frequencies)
     {
-        double Mean(int f, Func<double, double> wave) =>
-            Enumerable.Range(first, count).Average(p => wave(p * Frequency(x[0], f, theta)));
-        double[] cos = [.. Enumerable.Range(0, x[0].Length / 2).Select(f => Mean(f, Math.Cos))];
-        double[] sin = [.. Enumerable.Range(0, x[0].Length / 2).Select(f => Mean(f, Math.Sin))];
-        return [.. x.Select(row => Apply(row, f => cos[f], f => sin[f]))];
+        double Mean(double w, Func<double, double> wave) => Enumerable.Range(first, count).Average(p => wave(p * w));
+        double[] cos = [.. frequencies.Select(w => Mean(w, Math.Cos))], sin = [.. frequencies.Select(w => Mean(w, Math.Sin))];
+        return [.. x.Select(row => Apply(row, cos, sin))];
     }
+
+    /// <inheritdoc cref="MeanTurn(double[][], int, int, IReadOnlyList{double})"/>
+    public static double[][] MeanTurn(double[][] x, int first, int count, double theta) => MeanTurn(x, first, count, Frequencies(x[0].Length, theta));
+
+    /// <summary>ω_f of all channels.</summary>
+    public static double[] Frequencies(int channels, double theta) =>
+        [.. Enumerable.Range(0, channels / 2).Select(f => Math.Pow(theta, -2.0 * f / channels))];
 
     /// <summary>
     /// Keys of a compacted head as if its rows had always been neighbours: row r, from position p_r, is turned by <c>r − p_r</c>.
@@ -32,17 +40,14 @@ public static class Rotation
     public static double[][] Rerotated(double[][] keys, int[] positions, double theta) =>
         [.. keys.Select((k, row) => Turn(k, row - positions[row], theta))];
 
-    private static double Frequency(double[] x, int f, double theta) => Math.Pow(theta, -2.0 * f / x.Length);
-
-    private static double[] Apply(double[] x, Func<int, double> cos, Func<int, double> sin)
+    private static double[] Apply(double[] x, double[] cos, double[] sin)
     {
-        int half = x.Length / 2;
-        double[] y = new double[x.Length];
+        int half = cos.Length;
+        double[] y = [.. x];
         for (int f = 0; f < half; f++)
         {
-            (double c, double s) = (cos(f), sin(f));
-            y[f] = (x[f] * c) - (x[f + half] * s);
-            y[f + half] = (x[f + half] * c) + (x[f] * s);
+            y[f] = (x[f] * cos[f]) - (x[f + half] * sin[f]);
+            y[f + half] = (x[f + half] * cos[f]) + (x[f] * sin[f]);
         }
 
         return y;

@@ -1,4 +1,5 @@
 using KvIL.Eviction;
+using KvIL.Ops;
 using static KvIL.Conformance.Theory.Arrays;
 
 namespace KvIL.Conformance.Theory;
@@ -22,22 +23,44 @@ public static class WindowScores
     /// <summary>
     /// <c>a[i, t, ·] = softmax_j( q_i(T − w + t) · k_{i/G}(j) / √d )</c> over the keys <c>j ≤ T − w + t</c>.
     /// </summary>
-    public static double[,,] Attention(double[,,] q, double[,,] k, int window)
+    public static double[,,] Attention(double[,,] q, double[,,] k, int window) =>
+        Attention(q, k, window, [.. Enumerable.Range(0, k.GetLength(1))], k.GetLength(1), null);
+
+    /// <summary>The same for rows with any ascending positions: the last query stands at <paramref name="tokens"/> − 1.</summary>
+    /// <param name="q">Queries, of which the last w attend.</param>
+    /// <param name="k">Keys.</param>
+    /// <param name="window">w.</param>
+    /// <param name="positions">Position of each row.</param>
+    /// <param name="tokens">The position that comes next.</param>
+    /// <param name="rule">How logits are made and which rows a query sees; null for 1/√d and all.</param>
+    public static double[,,] Attention(double[,,] q, double[,,] k, int window, int[] positions, int tokens, AttentionRule? rule)
     {
-        (int h, int length, int d) = (q.GetLength(0), q.GetLength(1), q.GetLength(2));
+        (int h, int d, int rows) = (q.GetLength(0), q.GetLength(2), positions.Length);
         int g = h / k.GetLength(0);
-        double[,,] a = new double[h, window, length];
-        for (int row = 0; row < h * window; row++)
+        double[,,] a = new double[h, window, rows];
+        for (int x = 0; x < h * window; x++)
         {
-            (int i, int t) = (row / window, row % window);
-            int last = length - window + t;
-            double Logit(int j) => Enumerable.Range(0, d).Sum(c => q[i, last, c] * k[i / g, j, c]) / Math.Sqrt(d);
-            double[] weights = Softmax([.. Enumerable.Range(0, last + 1).Select(Logit)]);
-            for (int j = 0; j <= last; j++) a[i, t, j] = weights[j];
+            (int i, int t) = (x / window, x % window);
+            (int query, int position) = (q.GetLength(1) - window + t, tokens - window + t);
+            double Logit(int j)
+            {
+                double product = Enumerable.Range(0, d).Sum(c => q[i, query, c] * k[i / g, j, c]);
+                double scaled = rule is AttentionRule r ? r.Scale * product : product / Math.Sqrt(d);
+                return rule?.SoftCap is float cap ? cap * Math.Tanh(scaled / cap) : scaled;
+            }
+
+            int[] seen = [.. Enumerable.Range(0, rows).Where(j => Sees(position, positions[j], rule))];
+            if (seen.Length == 0) continue;
+            double[] weights = Softmax([.. seen.Select(Logit)]);
+            foreach ((int n, int j) in seen.Index()) a[i, t, j] = weights[n];
         }
 
         return a;
     }
+
+    /// <summary>Whether a query at a position sees a row at another.</summary>
+    public static bool Sees(int query, int row, AttentionRule? rule) =>
+        row <= query && (rule?.Window is not int window || row > query - window);
 
     /// <summary>
     /// <c>s[i, j] = mean_t a[i, t, j]</c> over the window's queries, for the first <paramref name="n"/> keys.

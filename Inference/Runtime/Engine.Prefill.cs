@@ -105,7 +105,7 @@ public sealed partial class Engine
 
         int[] rows = StoreRows.Of(policy, tokens, Model.Transformer.Map.NumStores);
         bool evicts = rows.Min() < tokens;
-        if (!evicts || !policy.NeedsAllQueries || !Options.RemembersPrompt)
+        if (!policy.NeedsAllQueries || (evicts && !Options.RemembersPrompt))
         {
             RequireQueries(policy, tokens);
         }
@@ -157,15 +157,12 @@ public sealed partial class Engine
         cache.AddTokens(sequence, ids.Length);
         long[] totals = StoreTotals(cache, sequence, policy);
         SetPolicy(cache, sequence, policy, totals, reserve);
-        foreach (PromptChunk chunk in prompt.Chunks)
-        {
-            IBuffer tokens = prompt.Tokens.Rows(chunk.First, chunk.Count);
-            pass.Embed(tokens, chunk.Positions, prompt.Input(0, chunk), chunk.Rotations, chunk.Count);
-        }
-
+        prompt.Chunks.ForEach(chunk => pass.Embed(
+            prompt.Tokens.Rows(chunk.First, chunk.Count), chunk.Positions, prompt.Input(0, chunk), chunk.Rotations, chunk.Count));
         List<EvictionCost> costs = [];
         float[][] scores = new float[totals.Length][];
         float[] preferences = new float[totals.Length];
+        bool compares = Compares(policy, totals, cache.Tokens(sequence));
         for (int layer = 0; layer < map.NumLayers; layer++)
         {
             int store = map.Stores[layer];
@@ -186,7 +183,7 @@ public sealed partial class Engine
             }
 
             Cut cut = new(policy, totals[store], FreeRows(policy, reserve)) { IsFirst = true, Prompt = prompt.Queries, PromptQueries = ids.Length };
-            if (policy.ComparesStores && Scores(policy))
+            if (compares)
             {
                 (scores[store], preferences[store]) = Score(cache, store, sequence, cut);
             }
@@ -199,21 +196,29 @@ public sealed partial class Engine
         if (scores[0] is not null)
         {
             Divide(cache, sequence, policy, totals, scores, preferences);
-            SetPolicy(cache, sequence, policy, totals, reserve);
-            for (int store = 0; store < totals.Length; store++)
-            {
-                Cut cut = new(policy, totals[store], FreeRows(policy, reserve)) { IsFirst = true, Scores = scores[store] };
-                costs.AddRange(Compact(cache, cache, store, sequence, cut));
-            }
+            costs.AddRange(CompactByScores(cache, sequence, policy, totals, scores, reserve));
         }
 
         Renumber(cache, sequence, policy);
+        TakeLastLogits(pass, prompt.LastRow(map.NumLayers));
+        return costs;
+    }
+
+    // Every store, once their rows are divided by the scores of all.
+    private List<EvictionCost> CompactByScores(KvCache cache, int sequence, EvictionPolicy policy, long[] totals, float[][] scores, int reserve)
+    {
+        SetPolicy(cache, sequence, policy, totals, reserve);
+        return [.. totals.SelectMany((total, store) => Compact(
+            cache, cache, store, sequence, new(policy, total, FreeRows(policy, reserve)) { IsFirst = true, Scores = scores[store] }))];
+    }
+
+    private void TakeLastLogits(LayerwisePass pass, IBuffer hidden)
+    {
         _rows[0] = 0;
         _queue.Upload<int>(_rows.AsSpan(0, 1), _rowBuffer);
-        pass.Head(prompt.LastRow(map.NumLayers), _rowBuffer, _logitBuffer);
+        pass.Head(hidden, _rowBuffer, _logitBuffer);
         _queue.Download<float>(_logitBuffer, _logits.AsMemory(0, Model.Config.VocabSize));
         _queue.Synchronize();
-        return costs;
     }
 
     // Room in a store for a whole prompt, and for what follows where the store will not be cut.

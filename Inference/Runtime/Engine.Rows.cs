@@ -30,7 +30,7 @@ public sealed partial class Engine
     private float[]?[] Compare(KvCache cache, int sequence, EvictionPolicy policy, long[] totals)
     {
         float[]?[] scores = new float[totals.Length][];
-        if (!policy.ComparesStores || !Scores(policy) || totals.Sum() >= Enumerable.Range(0, totals.Length).Sum(store => cache.Rows(store, sequence)))
+        if (!Compares(policy, totals, cache.Tokens(sequence)) || totals.Sum() >= Enumerable.Range(0, totals.Length).Sum(store => cache.Rows(store, sequence)))
         {
             return scores;
         }
@@ -43,6 +43,13 @@ public sealed partial class Engine
 
         Divide(cache, sequence, policy, totals, scores!, preferences);
         return scores;
+    }
+
+    // A budget that only the protected rows fill is the same for every store.
+    private bool Compares(EvictionPolicy policy, long[] totals, int tokens)
+    {
+        (int sinks, int window) = policy.Protected(tokens);
+        return policy.ComparesStores && Scores(policy) && totals.Min() > ((long)sinks + window) * StoreSpec.NumKvHeads;
     }
 
     // Scores of a store for the host, and CAKE's preference where it is asked for.

@@ -22,12 +22,14 @@ internal static class AllocateHeads
     /// <param name="total">B, rows of all heads together, at least 0.</param>
     /// <param name="mode">The rule.</param>
     /// <param name="floor">
-    /// r of <see cref="HeadAllocation.Blend"/> and <see cref="HeadAllocation.Floor"/>, in [0, 1]; else unused.
+    /// r of <see cref="HeadAllocation.Blend"/>, <see cref="HeadAllocation.Floor"/> and <see cref="HeadAllocation.Mask"/>, in [0, 1]; else unused.
     /// </param>
     /// <param name="counts">Out: I32 <c>[heads]</c>.</param>
     /// <param name="scratch">At least <see cref="ScratchLength"/> ints; contents do not matter.</param>
+    /// <param name="protectedRows">Rows of each head beside its candidates, which <see cref="HeadAllocation.Mask"/> counts; empty for none.</param>
     public static void Run(
-        CandidateScores scores, long total, HeadAllocation mode, Ratio floor, Span<int> counts, Span<int> scratch)
+        CandidateScores scores, long total, HeadAllocation mode, Ratio floor, Span<int> counts, Span<int> scratch,
+        ReadOnlySpan<int> protectedRows = default)
     {
         int heads = scores.Heads;
         Debug.Assert(total >= 0 && counts.Length == heads && floor.Numerator <= floor.Denominator);
@@ -48,6 +50,10 @@ internal static class AllocateHeads
                 break;
             case HeadAllocation.Floor:
                 Reserve(scores.Counts, level, floor, reserved);
+                Adaptive(scores, reserved, total, above, counts, histogram);
+                break;
+            case HeadAllocation.Mask:
+                Mask(scores.Counts, level, floor, protectedRows, reserved);
                 Adaptive(scores, reserved, total, above, counts, histogram);
                 break;
             default:
@@ -77,6 +83,20 @@ internal static class AllocateHeads
         {
             long uniform = HeadShares.UniformNumerator(candidates[h], level.Rows, level.Open, level.OpenRows);
             reserved[h] = (int)HeadShares.FloorRows(uniform, level.Open, floor.Numerator, floor.Denominator);
+        }
+    }
+
+    // As a floor that counts protected rows, at least one row and at most the uniform share.
+    private static void Mask(
+        ReadOnlySpan<int> candidates, Level level, Ratio floor, ReadOnlySpan<int> protectedRows, Span<int> reserved)
+    {
+        Debug.Assert(level.Fits(candidates, floor));
+        Uniform(candidates, level, reserved);
+        for (int h = 0; h < reserved.Length; h++)
+        {
+            long uniform = HeadShares.UniformNumerator(candidates[h], level.Rows, level.Open, level.OpenRows);
+            reserved[h] = (int)HeadShares.MaskRows(
+                uniform, level.Open, floor.Numerator, floor.Denominator, protectedRows.IsEmpty ? 0 : protectedRows[h], reserved[h]);
         }
     }
 

@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics;
 using KvIL.Ops;
 using KvIL.Reference.Memory;
 using KvIL.Reference.Simd;
@@ -17,14 +16,13 @@ internal sealed unsafe class EvictionLossStep(EvictionLossOp op) : Step
     private const int Dropped = 0, Largest = 1, Theta = 2, Figures = 3;
 
     private readonly StoreSpec _spec = op.Store.Store;
-    private readonly int _window = op.Window.Tensor.Shape[1].Max;
     private readonly int _queryHeads = op.Window.Tensor.Shape[2].Max / op.Store.Store.HeadDim;
     private readonly int _width = op.OutputProjection.Tensor.Shape[0].Max;
 
-    // Per query head: its figures and o_i. Per worker: a panel of W_i, the tile, widened values and one weight row.
+    // Per query head: its figures and o_i. Per worker: what the norms need.
     private long DoublesPerHead => Figures + _spec.HeadDim;
 
-    private long FloatsPerWorker => ((long)_spec.HeadDim * Tile.Width) + (Tile.Height * Tile.Width) + (Tile.Height * (long)_spec.HeadDim);
+    private long FloatsPerWorker => Projection.ScratchFloats(_spec.HeadDim);
 
     public override long ScratchBytes(int workers) =>
         ((_queryHeads * DoublesPerHead) + _width) * sizeof(double) + DType.F32.SizeBytes((workers * FloatsPerWorker) + ((long)_queryHeads * _spec.HeadDim));
@@ -35,12 +33,10 @@ internal sealed unsafe class EvictionLossStep(EvictionLossOp op) : Step
         double* difference = heads + (_queryHeads * DoublesPerHead);
         float* weightRow = (float*)(difference + _width);
         int sequence = f.Value(op.Sequence);
-        float* query = f.F32(op.Window)
-            + ((((long)sequence * _window) + ((f.Value(op.Tokens) - 1) % _window)) * _queryHeads * _spec.HeadDim);
+        float* query = new QueryRing(f, op.Window, sequence, _spec.HeadDim).At(f.Value(op.Tokens) - 1, 0);
         Heads job = new(
-            f.Store(op.Store), query, f.I32(op.Counts), f.I32(op.Rows), f.Raw(op.OutputProjection), op.OutputProjection.Tensor.Type,
-            heads, DoublesPerHead, weightRow + ((long)_queryHeads * _spec.HeadDim), FloatsPerWorker, _queryHeads, _width, sequence,
-            f.Value(op.Tokens) - 1, op.Rule);
+            f.Store(op.Store), query, f.I32(op.Counts), f.I32(op.Rows), new(f, op.OutputProjection), heads, DoublesPerHead,
+            weightRow + ((long)_queryHeads * _spec.HeadDim), FloatsPerWorker, _queryHeads, sequence, f.Value(op.Tokens) - 1, op.Rule);
         f.Workers.Run(job, _queryHeads);
 
         float* y = f.F32(op.Y);
@@ -81,8 +77,8 @@ internal sealed unsafe class EvictionLossStep(EvictionLossOp op) : Step
 
     // One item: a query head.
     private readonly struct Heads(
-        HostStore store, float* query, int* counts, int* kept, byte* projection, DType type, double* heads, long doublesPerHead,
-        float* scratch, long floatsPerWorker, int queryHeads, int width, int sequence, int position, AttentionRule rule) : IJob
+        HostStore store, float* query, int* counts, int* kept, Projection weights, double* heads, long doublesPerHead,
+        float* scratch, long floatsPerWorker, int queryHeads, int sequence, int position, AttentionRule rule) : IJob
     {
         public void Run(int index, int worker)
         {
@@ -94,8 +90,10 @@ internal sealed unsafe class EvictionLossStep(EvictionLossOp op) : Step
             new Span<double>(figures, Figures + spec.HeadDim).Clear();
             if (rows == 0) return;
 
-            double[] attention = Attention(run, rows, query + ((long)index * spec.HeadDim));
-            double[] norms = Norms(run, rows, index, worker);
+            double[] attention = new double[rows];
+            QueryAttention.Compute(store, run, query + ((long)index * spec.HeadDim), position, rule, attention);
+            double[] norms = new double[rows];
+            weights.Norms(store, run, index, scratch + (worker * floatsPerWorker), norms);
             bool[] isKept = Kept(kvHead, rows);
 
             double keptMass = 0;
@@ -126,81 +124,6 @@ internal sealed unsafe class EvictionLossStep(EvictionLossOp op) : Step
             {
                 sum[c] += factor * (half ? F16Element.Load(value, c) : F32Element.Load(value, c));
             }
-        }
-
-        private double[] Attention(int run, int rows, float* q)
-        {
-            double[] a = new double[rows];
-            int hidden = rule.Window is int window ? store.VisibleRows(run, position - window) : 0;
-            bool half = store.StoreSpec.RowType == DType.F16;
-            if (hidden == rows) return a; // no row is seen
-            new Span<double>(a, 0, hidden).Fill(double.NegativeInfinity);
-            for (int j = hidden; j < rows; j++)
-            {
-                byte* key = store.Key(store.Start[run] + j);
-                for (int c = 0; c < store.StoreSpec.HeadDim; c++)
-                {
-                    a[j] += (double)q[c] * (half ? F16Element.Load(key, c) : F32Element.Load(key, c));
-                }
-
-                a[j] *= rule.Scale;
-                a[j] = rule.SoftCap is float cap ? cap * Math.Tanh(a[j] / cap) : a[j];
-            }
-
-            double maximum = a.Max();
-            double sum = 0;
-            for (int j = 0; j < rows; j++)
-            {
-                sum += a[j] = Math.Exp(a[j] - maximum);
-            }
-
-            for (int j = 0; j < rows; j++)
-            {
-                a[j] /= sum;
-            }
-
-            return a;
-        }
-
-        // ‖u_j‖₁ = Σ_c |Σ_k v_jk W[c, i·d + k]|
-        private double[] Norms(int run, int rows, int head, int worker)
-        {
-            int d = store.StoreSpec.HeadDim;
-            float* panel = scratch + (worker * floatsPerWorker);
-            float* tile = panel + (d * Tile.Width);
-            float* widened = tile + (Tile.Height * Tile.Width);
-            double[] norms = new double[rows];
-            for (int c = 0; c < width; c += Tile.Width)
-            {
-                for (int lane = 0; lane < Tile.Width; lane++)
-                {
-                    if (c + lane >= width)
-                    {
-                        Panel.ClearLane(lane, d, panel);
-                        continue;
-                    }
-
-                    long element = ((long)(c + lane) * queryHeads * d) + ((long)head * d);
-                    WeightRows.WidenPart(type, projection, element, widened, d);
-                    Panel.PackLane(widened, lane, d, panel);
-                }
-
-                for (int j = 0; j < rows; j += Tile.Height)
-                {
-                    int height = Math.Min(Tile.Height, rows - j);
-                    Elements.Widen(store.StoreSpec.RowType, store.Value(store.Start[run] + j), widened, (long)height * d);
-                    Tile.Multiply(widened, d, 1, height, panel, d, tile, accumulate: false);
-                    for (int r = 0; r < height; r++)
-                    {
-                        for (int lane = 0; lane < Tile.Width; lane += Lanes.Count)
-                        {
-                            norms[j + r] += Lanes.Sum(Vector256.Abs(Vector256.Load(tile + (r * Tile.Width) + lane)));
-                        }
-                    }
-                }
-            }
-
-            return norms;
         }
 
         private bool[] Kept(int kvHead, int rows)

@@ -99,7 +99,7 @@ internal sealed unsafe class AllocateHeadsStep(AllocateHeadsOp op) : Step
 {
     private readonly int _heads = op.Y.Tensor.Shape[0].Max;
 
-    public override long ScratchBytes(int workers) => DType.I32.SizeBytes(AllocateHeads.ScratchLength(_heads) + (2L * _heads));
+    public override long ScratchBytes(int workers) => DType.I32.SizeBytes(AllocateHeads.ScratchLength(_heads) + (3L * _heads));
 
     public override void Run(Frame f)
     {
@@ -108,7 +108,8 @@ internal sealed unsafe class AllocateHeadsStep(AllocateHeadsOp op) : Step
         (int sinks, int window) = (f.Value(op.Sinks), f.Value(op.Window));
         Span<int> begins = new(f.Scratch, _heads);
         Span<int> candidates = new((int*)f.Scratch + _heads, _heads);
-        Span<int> scratch = new((int*)f.Scratch + (2 * _heads), AllocateHeads.ScratchLength(_heads));
+        Span<int> protectedRows = new((int*)f.Scratch + (2 * _heads), _heads);
+        Span<int> scratch = new((int*)f.Scratch + (3 * _heads), AllocateHeads.ScratchLength(_heads));
         Span<int> counts = new(f.I32(op.Y), _heads);
         long total = f.Value(op.Total);
         for (int h = 0; h < _heads; h++)
@@ -116,15 +117,13 @@ internal sealed unsafe class AllocateHeadsStep(AllocateHeadsOp op) : Step
             int rows = store.Length[(f.Value(op.Sequence) * _heads) + h];
             begins[h] = ProtectedRows.Sinks(rows, sinks, window);
             candidates[h] = ProtectedRows.Candidates(rows, sinks, window);
-            total -= rows - candidates[h];
+            protectedRows[h] = rows - candidates[h];
+            total -= protectedRows[h];
         }
 
         CandidateScores scores = new(new(f.F32(op.Scores), _heads * length), length, begins, candidates);
-        AllocateHeads.Run(scores, Math.Max(total, 0), op.Rule, op.FloorShare, counts, scratch);
-        for (int h = 0; h < _heads; h++)
-        {
-            counts[h] += store.Length[(f.Value(op.Sequence) * _heads) + h] - candidates[h];
-        }
+        AllocateHeads.Run(scores, Math.Max(total, 0), op.Rule, op.FloorShare, counts, scratch, protectedRows);
+        for (int h = 0; h < _heads; h++) counts[h] += protectedRows[h];
     }
 }
 

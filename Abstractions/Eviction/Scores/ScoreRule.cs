@@ -20,7 +20,7 @@ public abstract record ScoreRule
 }
 
 /// <summary>Observed attention: H2O's sum per query that can see the row, which takes the advantage of early rows away.</summary>
-/// <remarks>kvpress, <c>ObservedAttentionPress</c>: <c>s[g, j] = mean_{i in g} ( Σ_{t ≥ j} a[i, t, j] / (T − j) )</c>, over the queries at hand.</remarks>
+/// <remarks>kvpress, <c>ObservedAttentionPress</c>: <c>s[g, j] = mean_{i in g} ( Σ_{t ≥ j} a[i, t, j] / (T − j) )</c>, over the queries at hand; T − j are those that see the row, and 0 where none does.</remarks>
 public sealed record ObservedAttentionScore : ScoreRule
 {
     /// <inheritdoc/>

@@ -20,8 +20,14 @@ public sealed record Cake(int Window = 32, double Gamma = 200, int Kernel = 5) :
     /// <inheritdoc/>
     public double[,] Of(ScoreInputs x)
     {
+        return OfFirst(x, x.Length - Window);
+    }
+
+    /// <summary>Scores of the first <paramref name="rows"/> rows.</summary>
+    public double[,] OfFirst(ScoreInputs x, int rows)
+    {
         double[,,] a = x.WindowAttention(Window);
-        double[,] s = Arrays.Table(a.GetLength(0), x.Length - Window, (i, j) =>
+        double[,] s = Arrays.Table(a.GetLength(0), rows, (i, j) =>
         {
             double[] column = Column(a, i, j);
             return column.Average() + (Gamma * Arrays.Variance(column));
@@ -38,10 +44,10 @@ public sealed record Cake(int Window = 32, double Gamma = 200, int Kernel = 5) :
     /// <param name="tau2">τ₂, weight of shift.</param>
     public static double Preference(double[,,] a, double tau1 = 1, double tau2 = 1)
     {
-        (int h, int w, int n) = (a.GetLength(0), a.GetLength(1), a.GetLength(2) - a.GetLength(1));
+        (int h, int w, int n) = (a.GetLength(0), a.GetLength(1), Math.Max(a.GetLength(2) - a.GetLength(1), 0));
         double[][] columns = [.. Enumerable.Range(0, h * n).Select(x => Column(a, x / n, x % n))];
         double entropy = -columns.Sum(c => c.Sum(p => p * Math.Log(p + 1e-10)));
-        double shift = w < 2 ? 0 : columns.Sum(c => Arrays.Variance(c));
+        double shift = columns.Sum(c => Arrays.Variance(c));
         return Math.Pow(entropy, 1 / tau1) * Math.Pow(shift, 1 / tau2);
     }
 

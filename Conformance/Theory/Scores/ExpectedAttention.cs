@@ -1,4 +1,5 @@
 using KvIL.Eviction;
+using KvIL.Eviction.Scores;
 using static KvIL.Conformance.Theory.Arrays;
 
 namespace KvIL.Conformance.Theory.Scores;
@@ -55,7 +56,17 @@ public sealed record ExpectedAttention(
         return ValueNorm ? Table(x.KvHeads, count, (g, j) => (s[g, j] + Epsilon) * Norm(Vector(x.Values, g, begin + j))) : s;
     }
 
-    /// <summary>q̃_t of one query head, t from the first row after the sinks.</summary>
-    public double[][] MeanTurned(ScoreInputs x, int head) =>
-        Rotation.MeanTurn(Vectors(x.PreRopeQueries, head, Candidates(x.Length).Begin), x.Length, Future, Theta);
+    /// <summary>q̃_t of one query head, t from the first position after the sinks; a single 0 where no such query is at hand.</summary>
+    /// <remarks>Where RoPE has a factor, which queries and keys carry, R̄ has it too.</remarks>
+    public double[][] MeanTurned(ScoreInputs x, int head)
+    {
+        double[][] all = Vectors(x.PreRopeQueries, head, Math.Clamp(Sinks - x.Oldest, 0, x.AtHand));
+        int d = x.PreRopeQueries.GetLength(2);
+        if (all.Length == 0) return [new double[d]];
+        double factor = x.Rotary?.Factor ?? 1;
+        IReadOnlyList<double> frequencies = x.Rotary is Rotary r ? r.Frequencies : Rotation.Frequencies(d, Theta);
+        return [.. Rotation.MeanTurn(all, x.Tokens, Future, frequencies).Select(q => TurnedTimes(q, factor, 2 * frequencies.Count))];
+    }
+
+    private static double[] TurnedTimes(double[] q, double factor, int turned) => [.. q.Select((y, c) => c < turned ? factor * y : y)];
 }

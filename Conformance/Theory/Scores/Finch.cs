@@ -22,11 +22,18 @@ public sealed record Finch(int Window, bool Normalise = true) : IScore
     /// <inheritdoc/>
     public double[,] Of(ScoreInputs x)
     {
+        double[,] all = OfAllRows(x);
+        return Arrays.Table(x.KvHeads, x.Length - Window, (g, j) => all[g, j]);
+    }
+
+    /// <summary>Scores of every row, those of the window included.</summary>
+    public double[,] OfAllRows(ScoreInputs x)
+    {
         double[,,] a = x.WindowAttention(Window);
-        int prefix = x.Length - Window;
-        double Weight(int t) => Normalise ? prefix + t : 1;
+        int[] positions = x.Positions;
+        double Weight(int t) => Normalise ? positions.Count(p => p < x.Tokens - Window + t) : 1;
         double[,] mean = Arrays.Table(
-            a.GetLength(0), prefix, (i, j) => Enumerable.Range(0, Window).Average(t => Weight(t) * a[i, t, j]));
+            a.GetLength(0), x.Length, (i, j) => Enumerable.Range(0, Window).Average(t => Weight(t) * a[i, t, j]));
         return Arrays.GroupMean(mean, x.KvHeads);
     }
 }

@@ -18,9 +18,13 @@ public sealed record LeverageScore(double[,,]? Sketch = null, double Jitter = 1e
     /// <inheritdoc/>
     public double[,] Of(ScoreInputs x)
     {
-        double[][] leverage = [.. Enumerable.Range(0, x.KvHeads).Select(g => Leverage(Sketched(Vectors(x.PreRopeKeys, g), g)))];
-        return ZNormalised(Table(x.KvHeads, x.Length, (g, j) => Math.Max(leverage[g][j], 0)));
+        double[][] leverage = [.. Enumerable.Range(0, x.KvHeads).Select(g => BeforeNormalising(Vectors(x.PreRopeKeys, g), g))];
+        return ZNormalised(Table(x.KvHeads, x.Length, (g, j) => leverage[g][j]));
     }
+
+    /// <summary>ℓ of the keys of one head.</summary>
+    public double[] BeforeNormalising(double[][] keys, int g = 0) =>
+        keys.Length == 0 ? [] : [.. Leverage(Sketched(keys, g)).Select(y => Math.Max(y, 0))];
 
     private double[] Leverage(double[][] rows)
     {

@@ -24,11 +24,17 @@ public sealed record NonCausalAttention(int Chunk = 256, bool PublishedPadding =
     /// <inheritdoc/>
     public double[,] Of(ScoreInputs x)
     {
+        return ZNormalised(BeforeNormalising(x));
+    }
+
+    /// <summary><c>pool₃( c[g, j] · ‖v[g, j]‖₂ )</c>; of rows whose query is not at hand only what they get counts.</summary>
+    public double[,] BeforeNormalising(ScoreInputs x)
+    {
         int heads = x.Queries.GetLength(0);
         double[][] sums = [.. Enumerable.Range(0, heads).Select(i => ColumnSums(x, i, i / (heads / x.KvHeads)))];
         double[,] c = GroupMean(Table(heads, x.Length, (i, j) => sums[i][j]), x.KvHeads);
         double[,] weighted = Table(x.KvHeads, x.Length, (g, j) => c[g, j] * Norm(Vector(x.Values, g, j)));
-        return ZNormalised(WindowScores.Pool(weighted, 3, PoolKind.Avg));
+        return WindowScores.Pool(weighted, 3, PoolKind.Avg);
     }
 
     private double[] ColumnSums(ScoreInputs x, int i, int g)
@@ -40,8 +46,10 @@ public sealed record NonCausalAttention(int Chunk = 256, bool PublishedPadding =
             int padding = PublishedPadding ? Chunk - count : 0;
             for (int t = 0; t < count + padding; t++)
             {
+                int query = t < count ? x.Positions[first + t] - x.Oldest : 0;
+                if (query < 0 || query >= x.AtHand) continue;
                 double Logit(int j) => j >= count ? -1e-9 : t >= count ? 0
-                    : Dot(Vector(x.Queries, i, first + t), Vector(x.Keys, g, first + j));
+                    : Dot(Vector(x.Queries, i, query), Vector(x.Keys, g, first + j));
                 double[] weights = WindowScores.Softmax([.. Enumerable.Range(0, count + padding).Select(Logit)]);
                 for (int j = 0; j < count; j++) sums[first + j] += weights[j];
             }

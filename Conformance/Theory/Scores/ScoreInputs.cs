@@ -1,4 +1,6 @@
 using KvIL.Eviction;
+using KvIL.Eviction.Scores;
+using KvIL.Ops;
 
 namespace KvIL.Conformance.Theory.Scores;
 
@@ -14,6 +16,8 @@ public sealed class ScoreInputs
     private readonly double[,,]? _attention;
     private readonly double[,]? _outputProjection;
     private readonly double[,]? _calibration;
+    private readonly int[]? _positions;
+    private readonly int? _tokens;
 
     /// <summary>A layer with these cached keys, <c>[kv, T, d]</c>.</summary>
     public ScoreInputs(double[,,] keys) => _keys = keys;
@@ -26,6 +30,24 @@ public sealed class ScoreInputs
 
     /// <summary>T.</summary>
     public int Length => _keys.GetLength(1);
+
+    /// <summary>Position of each row, ascending; the number of the row unless given.</summary>
+    public int[] Positions { get => _positions ?? [.. Enumerable.Range(0, Length)]; init => _positions = value; }
+
+    /// <summary>The position that comes next; the last query stands before it. T unless given.</summary>
+    public int Tokens { get => _tokens ?? Length; init => _tokens = value; }
+
+    /// <summary>How attention is made; null for 1/√d over all rows up to the query's.</summary>
+    public AttentionRule? Rule { get; init; }
+
+    /// <summary>RoPE of the layer; null where the score has a base of its own.</summary>
+    public Rotary? Rotary { get; init; }
+
+    /// <summary>Queries at hand: the last ones.</summary>
+    public int AtHand => (_queries ?? _preRopeQueries)?.GetLength(1) ?? Length;
+
+    /// <summary>Position of the oldest query at hand.</summary>
+    public int Oldest => Tokens - AtHand;
 
     /// <summary>Keys after RoPE.</summary>
     public double[,,] Keys => See(ScoreNeeds.Keys, _keys);
@@ -65,17 +87,20 @@ public sealed class ScoreInputs
         return Arrays.Table(a.GetLength(0), Length, (i, j) => a[i, 0, j]);
     }
 
-    /// <summary><c>Σ_t a[i, t, j]</c> over all queries, <c>[h, T]</c>.</summary>
+    /// <summary><c>Σ_t a[i, t, j]</c> over all queries at hand, <c>[h, T]</c>.</summary>
     public double[,] ColumnSums()
     {
-        double[,,] a = See(ScoreNeeds.ColumnSums, LastRows(Length));
-        return Arrays.Table(a.GetLength(0), Length, (i, j) => Enumerable.Range(0, Length).Sum(t => a[i, t, j]));
+        double[,,] a = See(ScoreNeeds.ColumnSums, LastRows(AtHand));
+        return Arrays.Table(a.GetLength(0), Length, (i, j) => Enumerable.Range(0, AtHand).Sum(t => a[i, t, j]));
     }
+
+    /// <summary>Queries at hand that see row j.</summary>
+    public int SeenBy(int j) => Enumerable.Range(Oldest, AtHand).Count(p => WindowScores.Sees(p, Positions[j], Rule));
 
     // The last rows of what is given, or of causal softmax attention.
     private double[,,] LastRows(int count)
     {
-        if (_attention is null) return WindowScores.Attention(_queries ?? throw Missing(ScoreNeeds.Queries), _keys, count);
+        if (_attention is null) return WindowScores.Attention(_queries ?? throw Missing(ScoreNeeds.Queries), _keys, count, Positions, Tokens, Rule);
         double[,,] rows = new double[_attention.GetLength(0), count, Length];
         for (int x = 0; x < rows.Length; x++)
         {
