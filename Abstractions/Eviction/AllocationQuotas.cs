@@ -14,6 +14,7 @@ public readonly record struct HeadQuota(Ratio Quota, long Adaptive, Ratio Unifor
 /// uniform   quota_h = u_h                          the same
 /// pure      quota_h = f_h                          whole
 /// floor     quota_h = m_h + f'_h                   whole: m_h = ⌊r · u_h⌋ rows are promised, f' are the rows among the best of the rest
+/// mask      the same, with m_h of <see cref="HeadShares.MaskRows"/>
 /// </code>
 /// Ada-KV (arXiv:2407.11550), Algorithms 1 and 2; the rounding itself is <see cref="HeadShares"/> and <see cref="LayerBudgets"/>.
 /// </remarks>
@@ -116,11 +117,24 @@ public static class AllocationQuotas
         return (numerators, open);
     }
 
-    private static long[] Promised(StoreScores store, long[] uniform, long open, HeadAllocation rule, Ratio floor) => rule switch
+    private static long[] Promised(StoreScores store, long[] uniform, long open, HeadAllocation rule, Ratio floor)
     {
-        HeadAllocation.Floor => [.. uniform.Select(u => HeadShares.FloorRows(u, open, floor.Numerator, floor.Denominator))],
-        _ => new long[store.Lengths.Length],
-    };
+        long[] promised = new long[uniform.Length];
+        if (rule is not (HeadAllocation.Floor or HeadAllocation.Mask)) return promised;
+
+        long spare = (uniform.Sum() / open) - uniform.Sum(u => u / open); // Σ u_h is whole
+        for (int h = 0; h < uniform.Length; h++)
+        {
+            int candidates = store.Candidates(h).Length;
+            bool isFull = uniform[h] == open * candidates;
+            long whole = (uniform[h] / open) + (!isFull && spare-- > 0 ? 1 : 0);
+            promised[h] = rule == HeadAllocation.Floor
+                ? HeadShares.FloorRows(uniform[h], open, floor.Numerator, floor.Denominator)
+                : HeadShares.MaskRows(uniform[h], open, floor.Numerator, floor.Denominator, store.Lengths[h] - candidates, whole);
+        }
+
+        return promised;
+    }
 
     // Rows of each head among the best of those that nobody is promised.
     private static long[] Rest(StoreScores store, long[] promised, long spare)

@@ -30,7 +30,8 @@ internal static class ExplainText
         StoreExplanation shown = explained.Shown;
         terminal.Write(Stores(e));
         string why = shown == e.MostUneven && shown.Spread > 0 ? ", whose heads' budgets differ most" : "";
-        terminal.WriteLine($"Layer {Layers(shown)}{why}: {N(shown.Rows)} of {N(shown.All)} rows. {Always(shown)}");
+        terminal.WriteLine($"Layer {Layers(shown)}{why}: {N(shown.Rows)} of {N(shown.All)} rows.");
+        terminal.WriteLine(Always(shown));
         if (shown.Rows < shown.All)
         {
             terminal.WriteLine(Split(shown, e.Policy.Floor));

@@ -192,11 +192,14 @@
       while (end < columns.length && heads[columns[end]].layer === heads[columns[c]].layer) end++;
       const from = places[c], to = places[end - 1] + cell.width;
       context.fillStyle = rgb(theme.ink);
-      context.fillText(heads[columns[c]].layer, labels + (from + to) / 2 - left, 11);
+      if (context.measureText(heads[columns[c]].layer).width < to - from + 2) context.fillText(heads[columns[c]].layer, labels + (from + to) / 2 - left, 11);
       context.fillStyle = rgb(theme.line);
       context.fillRect(labels + from - left, 19, to - from - 1, 1);
       context.fillStyle = rgb(theme.muted);
-      for (let i = c; i < end; i++) context.fillText(heads[columns[i]].head, labels + places[i] + cell.width / 2 - left, 28);
+      for (let i = c; i < end; i++) {
+        const name = String(heads[columns[i]].head);
+        if (context.measureText(name).width < cell.width) context.fillText(name, labels + places[i] + cell.width / 2 - left, 28);
+      }
       c = end;
     }
     context.restore();
