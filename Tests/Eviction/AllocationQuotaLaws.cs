@@ -11,7 +11,7 @@ public sealed class AllocationQuotaLaws
 
     [Fact]
     public void Rounded_by_the_largest_remainder_quotas_are_the_engines_budgets() =>
-        Law.ForAll(AllocationCase.Ragged, c => RoundsToBudgets(c, AllocationQuotas.OfHeads), 150);
+        Law.ForAll(AllocationCase.Ragged, c => RoundsToBudgets(c, AllocationQuotas.OfHeads), 80);
 
     [Fact]
     public void Mutant_shares_the_other_way_round() => Law.Catches(AllocationCase.Ragged, c => RoundsToBudgets(
@@ -37,7 +37,7 @@ public sealed class AllocationQuotaLaws
             Assert.All(quotas.Zip(c.Candidates), p => Assert.True(p.First.Quota.Numerator <= (long)p.Second * p.First.Quota.Denominator));
             Assert.All(quotas, q => Assert.True(q.Guaranteed <= Math.Ceiling((double)q.Uniform.Numerator / q.Uniform.Denominator)));
         }
-    }, 100);
+    }, 50);
 
     [Fact]
     public void Protected_rows_are_beside_the_quota_of_the_rest() => Law.ForAll(AllocationCase.Ragged, c =>
