@@ -118,6 +118,9 @@ public sealed class EvictionProgram
     /// <summary>F32 <c>[kv_heads, len]</c>: input of a program that takes scores, output of one that gives them or is traced; else null.</summary>
     public Slot? Scores { get; private set; }
 
+    /// <summary>F32 <c>[kv_heads, len]</c>, the scores by which heads were compared: an output when traced and others than <see cref="Scores"/>; else null.</summary>
+    public Slot? Compared { get; private set; }
+
     /// <summary>F32 <c>[1]</c> per reader, CAKE's preference; empty unless a program that only scores serves it.</summary>
     public ImmutableArray<Slot> Preferences { get; private set; } = [];
 
@@ -279,6 +282,7 @@ public sealed class EvictionProgram
         if (_extras.HasFlag(EvictionExtras.Trace))
         {
             Scores ??= _builder.Output(scores);
+            Compared = compared == Scores ? null : _builder.Output(compared);
             Counts ??= _builder.Output(counts);
             Rows = _builder.Output(rows);
         }

@@ -213,16 +213,18 @@ public sealed partial class Engine
         int heads = StoreSpec.NumKvHeads;
         int stride = from.At(store, sequence).LongestRun;
         int[] lengths = Lengths(from, store, sequence);
-        float[] scores = eviction.Scores(stride);
+        float[][] scores = Split(eviction.Scores(stride));
         return new(
             store,
             Model.Transformer.Map.Readers(store),
             how.Sinks,
             how.Window,
             how.ByScore,
-            [.. lengths.Select((n, h) => scores.AsSpan(h * stride, n).ToArray())],
+            scores,
             [.. Enumerable.Range(0, heads).Select(h => Positions(from, store, (sequence * heads) + h, lengths[h]))],
-            eviction.Rows(total));
+            eviction.Rows(total)) { Compared = eviction.Compared(stride) is float[] compared ? Split(compared) : scores };
+
+        float[][] Split(float[] all) => [.. lengths.Select((n, h) => all.AsSpan(h * stride, n).ToArray())];
     }
 
     private int[] Lengths(KvCache cache, int store, int sequence)

@@ -101,7 +101,7 @@ internal sealed class EvictionExecutable : IDisposable
             _bindings[_program.OutputProjections[i]] = engine.Model.Weights[Transformer.OutputProjection(_readers[i])];
         }
 
-        Slot?[] own = [.. _program.Losses, .. _program.Preferences, _program.Scores, _program.Counts, _program.Rows, _program.ProtectedPositions];
+        Slot?[] own = [.. _program.Losses, .. _program.Preferences, _program.Scores, _program.Compared, _program.Counts, _program.Rows, _program.ProtectedPositions];
         foreach (Slot slot in own.OfType<Slot>())
         {
             _bindings[slot] = _own[slot] = engine.Model.Backend.Allocate(slot.Tensor, MemoryKind.Activations);
@@ -163,6 +163,10 @@ internal sealed class EvictionExecutable : IDisposable
 
     /// <summary>Scores of the last run, <c>[kv_heads, longest run]</c>.</summary>
     public float[] Scores(int longestRun) => Download<float>(_program.Scores!, _engine.StoreSpec.NumKvHeads * longestRun);
+
+    /// <summary>Scores by which heads were compared in the last run; null where they are <see cref="Scores"/>.</summary>
+    public float[]? Compared(int longestRun) =>
+        _program.Compared is Slot compared ? Download<float>(compared, _engine.StoreSpec.NumKvHeads * longestRun) : null;
 
     /// <summary>CAKE's preference for the store in the last run: the largest of its readers'.</summary>
     public float Preference() => _program.Preferences.Max(preference => Download<float>(preference, 1)[0]);
