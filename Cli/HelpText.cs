@@ -17,6 +17,7 @@ internal static class HelpText
               kvil run MODEL -p "Once upon a time"
               kvil run MODEL -f long.txt --evict ada-snapkv --budget 20%
               kvil doctor
+              kvil verify
               kvil COMMAND --help
 
             Exit codes: 0 done, 1 it could not be done, 2 the command line means nothing, 130 Ctrl+C, 143 SIGTERM.
@@ -70,6 +71,46 @@ internal static class HelpText
 
             --json prints {"text_tokens", "window", "windows", "scored", "mean_nll", "standard_error", "perplexity",
             "window_mean_nll": [one a window]}.
+            """,
+        ["evict"] = """
+            Examples:
+              kvil evict layer.safetensors --evict ada-snapkv:window=8 --budget 20%
+              kvil evict golden/eviction/inputs.safetensors --input in00 --evict ada-snapkv:window=8,kernel=1 --budget 28
+              kvil evict scores.safetensors --evict ada-snapkv:alloc=pure --budget 2 --json | jq .allocation.heads
+
+            Tensors, in F32, F16, BF16 or F64: q [h, T, d] and k [kv, T, d] after RoPE, v [kv, T, d] and wo [D, h*d] for the loss,
+            and qd [h, d], a decode query that sees all T keys, which the loss is then measured at in place of the last query of q.
+            Without q, qd is the one query of a policy with window=1. Logits are scaled by 1/sqrt(d). Policies that look before RoPE
+            turn it back by --rope-theta, over all d channels in halves. Or scores [heads, n] alone: of rows that all compete, so the
+            budget counts these, and the policy's own scores, pooling and window are not used.
+
+            The plans of the engine decide in float32; loss and bounds are computed in double. The exit code is 1 where
+            L <= theta <= eps_head <= eps does not hold, or the rows are not those that the scores decide by definition.
+
+            --json prints {"policy", "file", "input", "shape", "budget": {"text", "rows_per_head", "total", "protected_per_head",
+            "divided"}, "scores": {"nan", "positive_infinite", "negative_infinite"}, "decision_is_defined", "query", "allocation":
+            {"rule", "heads": [{"head", "quota", "quota_value", "budget", "kept", "rows"}], "cost": {"l", "theta", "epsilon_head",
+            "epsilon", "c", "retained_mass", "chain_holds"}}, "uniform", "ok"}.
+
+            """,
+        ["verify"] = """
+            Examples:
+              kvil verify
+              kvil verify --cases 200 --seed 12345
+              kvil verify MODEL -f long.txt --budget 10% --json | jq .model.settings[0].layers
+
+            Runs every law of the operations on each device, the theorems of Ada-KV on random cases in double, and three policies on a
+            prompt: at its last query it shows loss and bounds of every layer, in double, of the rows that the device kept. A
+            violation is printed with the seed of its case and with a smaller case. The exit code is 0 when nothing is violated, else 1.
+
+            What must hold on the model: L <= theta <= eps_head <= eps, in double to 1e-9 and in float32 to 1e-5 of the right side
+            and 1e-5 h C; each float32 figure within its rounding bound of double; the total of rows exactly; and, where scores are
+            not pooled, eps of Ada <= eps of a blend <= eps of uniform, to the same 1e-5, for the queries that score.
+
+            --json prints {"ok", "seed", "cases", "laws": [{"device", "problem", "results": [{"name", "source", "cases", "violations",
+            "first": {"seed", "case", "shrunk", "difference"}}]}], "left_out", "theorem_cases", "theorems", "ada_against_uniform",
+            "model": {"settings": [{"window", "kernel", "promise", "layers": [{"layer", "c", "splits": [{"split", "policy", "exact",
+            "device", "largest_error", "window_epsilon", "kept_of_head"}]}]}], "violations", ...}}.
             """,
         ["inspect"] = """
             Examples:
@@ -156,15 +197,40 @@ internal static class HelpText
         ["ada-snapkv"] = "the same, with a budget for each head by where attention is",
         ["pyramidkv"] = "snapkv, with budgets that fall with depth",
         ["ada-pyramid"] = "both",
+        ["global-snapkv"] = "snapkv, with one budget for all heads of all layers",
+        ["criticalkv"] = "snapkv for half of the budget, then by what a row adds to the output",
+        ["chunkkv"] = "whole chunks of rows, the same for all heads",
+        ["h2o"] = "the rows that all queries attended to most",
+        ["prefixkv"] = "h2o, with budgets that even out what layers retain",
+        ["observed"] = "the rows that got most attention per query that sees them",
+        ["tova"] = "the rows that the last query attends to",
+        ["knorm"] = "keys of small norm",
+        ["keydiff"] = "keys that point elsewhere than the mean key",
+        ["expected"] = "what queries to come are expected to attend to",
+        ["lagkv"] = "keys and values that spread unevenly",
+        ["finch"] = "snapkv without pooling, each query weighted by the rows it sees",
+        ["cake"] = "rows whose attention is large or moves, layers by preference",
+        ["curdkv"] = "large keys and values",
+        ["noncausal"] = "what the rows of a chunk attend to without a mask",
+        ["leverage"] = "keys that are hard to write by others",
+        ["capkv"] = "values that are hard to write by others, weighted by the mean query",
+        ["qfilter"] = "keys along the main direction of the queries",
+        ["random"] = "rows drawn at random, for comparison",
     };
 
     /// <summary>How a policy is written, with the keys and defaults that the policies themselves print.</summary>
     public static string Policies =>
         "Policies are written NAME[:key=value,...]; these are all names, keys and defaults:\n"
         + string.Concat(EvictionPolicy.Names.Select(name =>
-            $"  {name,-12} {Methods.GetValueOrDefault(name, "")}\n"
+            $"  {name,-13} {Methods.GetValueOrDefault(name, "")}\n"
             + (EvictionPolicy.Parse(name) is { KeepsEverything: false } policy ? $"               {policy}\n" : "")))
-        + "  pool is max or avg, order group-pool or pool-group, alloc blend, pure (without floor) or floor.\n"
+        + """
+              ada- before a score (ada-knorm) gives it budgets for each head, global- (global-knorm) one budget for all heads of all layers.
+              pool is max or avg, order group-pool or pool-group, alloc blend, pure (without floor), floor or mask; weights=head
+              weights each head by its own constant, mass=kept scales heads by what their best rows hold, and
+              positions=consecutive moves kept rows together, so that a text may be longer than the model's context.
+
+            """
         + $"""
 
             A budget is a share of the prompt's tokens (20%, 12.5%) or a count (128): the rows that each KV head keeps on

@@ -29,35 +29,9 @@ internal static class Suggestions
 
     /// <summary>The known word with the fewest changes from <paramref name="word"/>, if they are few.</summary>
     public static string? Nearest(string word, IEnumerable<string> known) => known
-        .Select(candidate => (candidate, distance: Distance(word, candidate)))
+        .Select(candidate => (candidate, distance: EditDistance.Between(word, candidate)))
         .Where(pair => pair.distance <= Math.Max(1, pair.candidate.Length / 3))
         .OrderBy(pair => pair.distance)
         .Select(pair => pair.candidate)
         .FirstOrDefault();
-
-    // Levenshtein 1966, but a swap of neighbours is one change.
-    private static int Distance(string a, string b)
-    {
-        int[,] d = new int[a.Length + 1, b.Length + 1];
-        for (int i = 0; i <= a.Length; i++)
-        {
-            for (int j = 0; j <= b.Length; j++)
-            {
-                if (i == 0 || j == 0)
-                {
-                    d[i, j] = i + j;
-                    continue;
-                }
-
-                int replaced = d[i - 1, j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
-                d[i, j] = Math.Min(replaced, 1 + Math.Min(d[i - 1, j], d[i, j - 1]));
-                if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                {
-                    d[i, j] = Math.Min(d[i, j], d[i - 2, j - 2] + 1);
-                }
-            }
-        }
-
-        return d[a.Length, b.Length];
-    }
 }

@@ -51,6 +51,13 @@ public sealed record Budget
             : throw new PolicyFormatException($"A budget must be at least 1 row, got '{text}'.");
     }
 
+    /// <summary>A count of rows per KV head, at least 1.</summary>
+    public static Budget OfRows(int rows)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1);
+        return new(null, rows, rows.ToString(CultureInfo.InvariantCulture));
+    }
+
     /// <summary>
     /// Rows per KV head for a prompt of <paramref name="promptTokens"/> tokens; 0 when a share of it rounds to
     /// nothing.

@@ -15,6 +15,8 @@ public sealed partial record EvictionPolicy
 
     private static readonly (string, HeadWeights)[] Weightings = [("common", HeadWeights.Common), ("head", HeadWeights.PerHead)];
 
+    private static readonly (string, bool)[] Numberings = [("kept", false), ("consecutive", true)];
+
     private static readonly (string, bool)[] Masses = [("plain", false), ("kept", true)];
 
     /// <summary>Names that <see cref="Parse"/> knows, without those that a prefix makes.</summary>
@@ -24,7 +26,7 @@ public sealed partial record EvictionPolicy
     /// <remarks>
     /// Keys and defaults: <c>budget=20%</c>, <c>window=32</c>, <c>kernel=7</c> (odd), <c>pool=max|avg</c>,
     /// <c>order=group-pool|pool-group</c>, <c>alloc=blend|pure|floor|mask</c>, <c>floor=0.2</c> (not with <c>alloc=pure</c>),
-    /// <c>weights=common|head</c>, <c>mass=plain|kept</c>, <c>beta=20</c>, <c>sinks=0</c> (4 for <c>sliding</c>), <c>slack=64</c>; the
+    /// <c>weights=common|head</c>, <c>mass=plain|kept</c>, <c>positions=kept|consecutive</c>, <c>beta=20</c>, <c>sinks=0</c> (4 for <c>sliding</c>), <c>slack=64</c>; the
     /// numbers of a score by its own names (docs/methods.md). A name takes only the keys that it uses.
     /// </remarks>
     /// <exception cref="PolicyFormatException">The text is not a policy.</exception>
@@ -74,6 +76,7 @@ public sealed partial record EvictionPolicy
             Heads = heads,
             Floor = floor ? keys.Share("floor", "0.2", MaxFloorDenominator) : default,
             Weights = keys.Choice("weights", Weightings),
+            Rerotates = keys.Choice("positions", Numberings),
             ScalesByMass = keys.Choice("mass", Masses),
             Critical = method.Name.EndsWith("criticalkv", StringComparison.Ordinal) ? keys.Decimal("epsilon", "0.0001") : null,
             Chunk = method.Name == "chunkkv" ? keys.Number("chunk", 20, 1) : 1,
@@ -105,6 +108,7 @@ public sealed partial record EvictionPolicy
         "alloc" => Word(Allocations, Heads),
         "floor" => Heads == HeadAllocation.Pure ? null : Floor.ToString(),
         "weights" => Weights == HeadWeights.Common ? null : Word(Weightings, Weights),
+        "positions" => Rerotates ? Word(Numberings, Rerotates) : null,
         "mass" => ScalesByMass ? Word(Masses, ScalesByMass) : null,
         "beta" => Print(Beta),
         "sinks" => Print(Sinks),

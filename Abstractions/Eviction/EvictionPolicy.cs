@@ -90,6 +90,9 @@ public sealed partial record EvictionPolicy
     /// <summary>Whether a head's scores are scaled, for the split over heads alone, by the share of them that its best rows hold (AdaKV's <c>normalize</c>).</summary>
     public bool ScalesByMass { get; private init; }
 
+    /// <summary>Whether kept rows are moved to consecutive positions, so that a text may be longer than the trained context.</summary>
+    public bool Rerotates { get; private init; }
+
     /// <summary>CriticalKV's ε where its second stage is on; else null.</summary>
     public Ratio? Critical { get; private init; }
 
@@ -118,10 +121,16 @@ public sealed partial record EvictionPolicy
 
     private PolicyMethod Method { get; init; } = PolicyMethod.Find("full");
 
+    /// <summary>Rows at the start and the end of a run of <paramref name="length"/> rows that are always kept.</summary>
+    public (int Sinks, int Window) Protected(int length) => Rule?.Protected(length, Sinks, Window) ?? (Sinks, Window);
+
     /// <summary>How many of the last queries the scores read of a sequence of <paramref name="tokens"/> tokens; 0 for none.</summary>
     public int Queries(int tokens) => NeedsAllQueries ? tokens
         : (Needs & ScoreNeeds.WindowQueries) != 0 ? Math.Min(Window, tokens)
         : (Needs & ScoreNeeds.LastRow) != 0 ? Math.Min(1, tokens) : 0;
+
+    /// <summary>This policy with no budget named, as plans are told apart.</summary>
+    public EvictionPolicy WithoutBudget() => this with { NamedBudget = null };
 
     /// <summary>This policy with another budget.</summary>
     /// <exception cref="PolicyFormatException">The policy is <c>full</c>.</exception>

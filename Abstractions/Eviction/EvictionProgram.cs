@@ -241,7 +241,8 @@ public sealed class EvictionProgram
         scores = policy.Order == PoolOrder.GroupThenPool
             ? Pool(_builder.GroupMean(scores, kvHeads))
             : _builder.GroupMean(Pool(scores), kvHeads);
-        return policy.Chunk > 1 ? _builder.ChunkScores(scores, From, Sequence, Sinks, Window, policy.Chunk) : scores;
+        // PrefixKV keeps the same rows for all heads of a layer, as chunks do: by the sum over the heads.
+        return policy.Chunk > 1 || policy.Layers == LayerAllocation.Prefix ? _builder.ChunkScores(scores, From, Sequence, Sinks, Window, policy.Chunk) : scores;
 
         Slot Pool(Slot x) => _builder.Pool(x, From, Sequence, Window, policy.Pool, policy.Kernel);
     }

@@ -33,7 +33,8 @@ internal sealed class PolicyKeys
 
             if (!keys.Uses(parts[0]))
             {
-                throw new PolicyFormatException($"Policy '{name}' has no key '{parts[0]}'; it takes {choices}.");
+                string other = PolicyMethod.Taking(parts[0], name) is { } taker ? $"{taker.Name} has it, and {name}" : "it";
+                throw new PolicyFormatException($"Policy '{name}' has no key '{parts[0]}'; {other} takes {choices}.");
             }
 
             if (!keys._given.TryAdd(parts[0], parts[1]))

@@ -18,6 +18,10 @@ internal sealed record PolicyMethod(
     private const string AdaPrefix = "ada-";
     private const string GlobalPrefix = "global-";
 
+    // With those that a prefix makes.
+    private static IEnumerable<PolicyMethod> Every =>
+        All.Concat(from prefix in (string[])[AdaPrefix, GlobalPrefix] from method in All select method.WithPrefix(prefix)).OfType<PolicyMethod>();
+
     // Windows of attention score as many queries as they protect, and need one.
     private static readonly string[] Attention = ["window", "kernel", "pool", "order"];
 
@@ -25,14 +29,14 @@ internal sealed record PolicyMethod(
     public static IReadOnlyList<PolicyMethod> All { get; } =
     [
         new("full", [], ScoreNeeds.None),
-        new("sliding", ["budget", "sinks", "slack"], ScoreNeeds.None, Sinks: 4),
-        new("snapkv", ["budget", .. Attention, "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32),
+        new("sliding", ["budget", "positions", "sinks", "slack"], ScoreNeeds.None, Sinks: 4),
+        new("snapkv", ["budget", .. Attention, "positions", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32),
         new("ada-snapkv", ["budget", .. Attention, "alloc", "floor", "weights", "mass", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Heads: HeadAllocation.Blend),
         new("pyramidkv", ["budget", .. Attention, "beta", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Layers: LayerAllocation.Pyramid),
         new("ada-pyramid", ["budget", .. Attention, "alloc", "floor", "weights", "mass", "beta", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Layers: LayerAllocation.Pyramid, Heads: HeadAllocation.Blend),
         new("global-snapkv", ["budget", .. Attention, "weights", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Layers: LayerAllocation.Global, Heads: HeadAllocation.Pure),
-        new("criticalkv", ["budget", .. Attention, "epsilon", "sinks", "slack"], ScoreNeeds.WindowQueries | ScoreNeeds.Values | ScoreNeeds.OutputProjection, Window: 32),
-        new("chunkkv", ["budget", .. Attention, "chunk", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32),
+        new("criticalkv", ["budget", .. Attention, "epsilon", "positions", "sinks", "slack"], ScoreNeeds.WindowQueries | ScoreNeeds.Values | ScoreNeeds.OutputProjection, Window: 32),
+        new("chunkkv", ["budget", .. Attention, "chunk", "positions", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32),
         new("h2o", Plain("window"), ScoreNeeds.ColumnSums, Window: 32),
         new("prefixkv", ["budget", "sinks", "window", "slack"], ScoreNeeds.ColumnSums, Sinks: 1, Window: 1, Layers: LayerAllocation.Prefix),
         Scored("observed", new ObservedAttentionScore()),
@@ -42,7 +46,7 @@ internal sealed record PolicyMethod(
         Scored("expected", k => new ExpectedAttentionScore(k.Number("future", 512, 1), k.Decimal("epsilon", "0")), ["future", "epsilon"]) with { Sinks = 4 },
         Scored("lagkv", k => new LagKvScore(k.Number("lag", 128, 2)), ["lag"]) with { Sinks = 4 },
         Scored("finch", new FinchScore()) with { Window = 32 },
-        Scored("cake", k => new CakeScore(k.Decimal("gamma", "200"), k.Odd("kernel", 5)), ["gamma", "kernel"]) with { Window = 32, Layers = LayerAllocation.Cake },
+        new("cake", ["budget", "gamma", "kernel", "window", "sinks", "slack"], ScoreNeeds.WindowQueries | ScoreNeeds.Keys, k => new CakeScore(k.Decimal("gamma", "200"), k.Odd("kernel", 5)), Window: 32, Layers: LayerAllocation.Cake),
         Scored("curdkv", k => new CurDkvScore(k.Number("local", 16, 0)), ["local"]) with { Sinks = 4 },
         Scored("noncausal", k => new NonCausalAttentionScore(k.Number("chunk", 256, 1)), ["chunk"]),
         Scored("leverage", k => new LeverageScore(k.Decimal("jitter", "0.01")), ["jitter"]),
@@ -63,7 +67,11 @@ internal sealed record PolicyMethod(
     /// <summary>The method of a name, <c>ada-</c> and <c>global-</c> before any score included.</summary>
     /// <exception cref="PolicyFormatException">There is none; the sentence names the nearest.</exception>
     public static PolicyMethod Find(string name) => TryFind(name) ?? throw new PolicyFormatException(
-        $"Unknown policy '{name}'; expected one of {string.Join(", ", All.Select(m => m.Name))}, or ada- or global- before a score.");
+        $"Unknown policy '{name}'; the nearest is {Nearest(name, Every).Name}, and there are {string.Join(", ", All.Select(m => m.Name))}, and ada- or global- before a score.");
+
+    /// <summary>The method nearest in name that takes a key; null where none does.</summary>
+    public static PolicyMethod? Taking(string key, string name) =>
+        Every.Where(method => method.Keys.Contains(key)).ToArray() is { Length: > 0 } takers ? Nearest(name, takers) : null;
 
     /// <summary>A method of which the user wrote the score.</summary>
     public static PolicyMethod Own(IScorer scorer) =>
@@ -73,9 +81,9 @@ internal sealed record PolicyMethod(
     public PolicyMethod? WithPrefix(string prefix) => this switch
     {
         { Layers: LayerAllocation.Prefix or LayerAllocation.Cake } or { Heads: not null } or { Name: "full" or "sliding" or "chunkkv" or "pyramidkv" } => null,
-        _ when prefix == AdaPrefix => this with { Name = prefix + Name, Keys = Insert("alloc", "floor"), Heads = HeadAllocation.Blend },
+        _ when prefix == AdaPrefix => this with { Name = prefix + Name, Keys = InPlaceOfPositions("alloc", "floor"), Heads = HeadAllocation.Blend },
         { Name: "criticalkv" } => null,
-        _ => this with { Name = prefix + Name, Heads = HeadAllocation.Pure, Layers = LayerAllocation.Global },
+        _ => this with { Name = prefix + Name, Keys = InPlaceOfPositions(), Heads = HeadAllocation.Pure, Layers = LayerAllocation.Global },
     };
 
     private static PolicyMethod? TryFind(string name)
@@ -90,14 +98,24 @@ internal sealed record PolicyMethod(
         return null;
     }
 
+    // Names that end like the word come first; long words are cut, so that no text takes long.
+    private static PolicyMethod Nearest(string name, IEnumerable<PolicyMethod> methods)
+    {
+        string word = name.Length > 40 ? name[..40] : name;
+        return methods.MinBy(m => (EndsAlike(word, m.Name) ? 0 : 1, EditDistance.Between(word, m.Name)))!;
+    }
+
+    private static bool EndsAlike(string a, string b) =>
+        a.Length > 1 && (a.EndsWith(b, StringComparison.OrdinalIgnoreCase) || b.EndsWith(a, StringComparison.OrdinalIgnoreCase));
+
     private static PolicyMethod Scored(string name, ScoreRule rule) => Scored(name, _ => rule, []);
 
     // The needs do not depend on the keys.
     private static PolicyMethod Scored(string name, Func<PolicyKeys, ScoreRule> rule, string[] own) =>
         new(name, Plain([.. own, "window"]), rule(PolicyKeys.None).Needs, rule);
 
-    private static string[] Plain(params string[] own) => ["budget", .. own, "sinks", "slack"];
+    private static string[] Plain(params string[] own) => ["budget", .. own, "positions", "sinks", "slack"];
 
-    // Before the keys that every method has.
-    private string[] Insert(params string[] keys) => [.. Keys[..^2], .. keys, .. Keys[^2..]];
+    // Positions can be made consecutive only where all heads of all layers keep equally many rows.
+    private string[] InPlaceOfPositions(params string[] keys) => [.. Keys.TakeWhile(key => key != "positions"), .. keys, "sinks", "slack"];
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text;
 using KvIL.Eviction;
 using KvIL.Inference;
@@ -34,6 +35,21 @@ internal sealed class RunCommand
         Description = "How many rows the policy keeps, unless the policy says so itself: 20% of the prompt, or 128 rows.",
     };
 
+    private readonly Option<string?> _question = new("--question")
+    {
+        HelpName = "TEXT",
+        Description = "Follows the prompt, but eviction does not see it: the prompt is cut first, then the question is read and kept.",
+    };
+
+    private readonly Option<string[]> _protect = new("--protect")
+    {
+        HelpName = "A..B",
+        Description = "Tokens A to B of the prompt, B not included, are kept whatever their scores; may be given several times.",
+    };
+
+    private readonly Option<int> _evictEvery = CommonOptions.Integer(
+        "--evict-every", "Evicts after every N tokens of the prompt, so that the cache never holds more than the budget and N rows; 0 for once at its end.", 0, 0);
+
     private readonly Option<int> _maxTokens = CommonOptions.Integer("--max-tokens", "Most tokens to generate.", 256, 0);
 
     private readonly Option<double?> _temperature = CommonOptions.Number(
@@ -58,7 +74,8 @@ internal sealed class RunCommand
         RunCommand run = new(context);
         Command command = new("run", "Continues a prompt, with the cache held to a budget.")
         {
-            run._model, run._prompt, run._file, run._chat, run._system, run._evict, run._budget, run._maxTokens,
+            run._model, run._prompt, run._file, run._chat, run._system, run._evict, run._budget, run._question, run._protect, run._evictEvery,
+            run._maxTokens,
             run._temperature, run._topK, run._topP, run._minP, run._seed,
             run._threads, run._chunk, run._device, run._memoryLimit, run._rowType, run._printPlan, run._json,
         };
@@ -82,6 +99,11 @@ internal sealed class RunCommand
         }
 
         ChatMessage[]? conversation = ReadSystem(parse);
+        if (conversation is not null && options.Question is not null)
+        {
+            throw new UsageException("--question follows a plain prompt and --chat writes a message; leave one of them out.");
+        }
+
         string prompt = printPlan ? "" : PromptSource.Read(parse.GetValue(_file), parse.GetValue(_prompt), terminal);
         using LanguageModel model = terminal.Spin("loading", () => LanguageModel.Open(path, device, options.MemoryLimit));
         PolicyArguments.CheckFits(policy.Budget, model.Model.Config.MaxPositions);
@@ -176,6 +198,9 @@ internal sealed class RunCommand
         return new()
         {
             Eviction = policy,
+            Question = parse.GetValue(_question),
+            Protect = [.. (parse.GetValue(_protect) ?? []).Select(ReadRange)],
+            EvictEvery = parse.GetValue(_evictEvery),
             MaxTokens = parse.GetValue(_maxTokens),
             Sampling = sampling,
             RowType = parse.GetValue(_rowType),
@@ -184,9 +209,23 @@ internal sealed class RunCommand
         };
     }
 
+    private static Range ReadRange(string text)
+    {
+        string[] ends = text.Split("..");
+        return ends.Length == 2 && Index(ends[0]) is int first && Index(ends[1]) is int end && first < end
+            ? first..end
+            : throw new UsageException($"--protect expects a range of token numbers such as 0..12, got '{text}'.");
+
+        static int? Index(string s) => int.TryParse(s, NumberStyles.None, CultureInfo.InvariantCulture, out int i) ? i : null;
+    }
+
     private void PrintPlans(LanguageModel model, GenerationOptions options)
     {
-        using Engine engine = new(model.Model, new() { Chunk = options.Chunk, RowType = options.RowType, Window = options.Eviction.Window });
+        bool allQueries = options.Eviction.NeedsAllQueries;
+        using Engine engine = new(model.Model, new()
+        {
+            Chunk = options.Chunk, RowType = options.RowType, Window = allQueries ? 0 : options.Eviction.Queries(int.MaxValue), RemembersPrompt = allQueries,
+        });
         _context.Terminal.Out.Write(engine.ForwardPlan);
         if (engine.EvictionPlan(options.Eviction) is { } eviction)
         {

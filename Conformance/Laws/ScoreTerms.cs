@@ -71,12 +71,13 @@ internal sealed class ScoreTerms
     {
         LagKv raw = new(Case.Sinks, rule.Lag, CrossScoring: true);
         double[][] means = Layer.OfHeads((head, _) => raw.Candidates(head.Length).Count == 0 ? [] : Arrays.Row(raw.Of(head), 0));
+        double[] largest = EachHead(h => LargestRatio(h, rule.Lag, ProtectedRows.Sinks(Case.Lengths[h], Case.Sinks, 0)));
         return (h, j, s) =>
         {
-            int length = Keys(h).Length, begin = ProtectedRows.Sinks(length, Case.Sinks, 0), row = j - begin;
+            int length = Case.Lengths[h], begin = ProtectedRows.Sinks(length, Case.Sinks, 0), row = j - begin;
             if (length < Case.Sinks + (2 * rule.Lag) || row < 0 || row >= means[h].Length) return Tolerance.Rounded(1, s);
             double[] block = means[h][(row / rule.Lag * rule.Lag)..((row / rule.Lag * rule.Lag) + rule.Lag)];
-            double near = Tolerance.Real(4 * (Case.Store.HeadDim + rule.Lag + 8)) * (1 + LargestRatio(h, rule.Lag, begin));
+            double near = Tolerance.Real(4 * (Case.Store.HeadDim + rule.Lag + 8)) * (1 + largest[h]);
             int ties = block.Count(y => Math.Abs(y - means[h][row]) <= near) - 1;
             return Tolerance.Rounded(1, s) + (ties / (double)rule.Lag);
         };
@@ -125,7 +126,8 @@ internal sealed class ScoreTerms
     public Func<int, int, double, double> Filter()
     {
         (double Error, bool InDoubt)[] directions = [.. Enumerable.Range(0, Layer.KvHeads).Select(Direction)];
-        return (h, j, s) => Tolerance.Absolute(directions[h].Error * Arrays.Norm(Keys(h)[j]), s) + (directions[h].InDoubt ? 2 * Math.Abs(s) : 0);
+        double[][] norms = [.. Enumerable.Range(0, Layer.KvHeads).Select(h => Keys(h).Select(Arrays.Norm).ToArray())];
+        return (h, j, s) => Tolerance.Absolute(directions[h].Error * norms[h][j], s) + (directions[h].InDoubt ? 2 * Math.Abs(s) : 0);
     }
 
     private (double Error, bool InDoubt) Direction(int kvHead)

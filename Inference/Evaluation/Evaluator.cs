@@ -72,7 +72,7 @@ public sealed class Evaluator : IDisposable
             MaxTokens = maxTokens,
             Chunk = chunk,
             RowType = rowType,
-            Window = _policies.Select(p => p.Policy.Window).Where(window => window < maxTokens).Append(0).Max(),
+            Window = _policies.Select(p => p.Policy.Queries(maxTokens)).Where((queries, i) => queries < maxTokens || _policies[i].Policy.NeedsAllQueries).Append(0).Max(),
             MaxLogitRows = Math.Max(longest, 1),
         });
         CheckMemory(longest, memoryLimit);

@@ -15,6 +15,15 @@ public sealed record GenerationOptions
     /// <summary>What the cache keeps.</summary>
     public EvictionPolicy Eviction { get; init; } = EvictionPolicy.Full;
 
+    /// <summary>Text after the prompt that eviction does not see: the prompt is cut first, then this is read and kept whole. Null for none.</summary>
+    public string? Question { get; init; }
+
+    /// <summary>Ranges of prompt tokens that are kept whatever their scores; they count in the budget.</summary>
+    public IReadOnlyList<Range> Protect { get; init; } = [];
+
+    /// <summary>Tokens of the prompt between evictions, so that the peak is the budget and one part; 0 for one eviction at its end.</summary>
+    public int EvictEvery { get; init; }
+
     /// <summary>Most tokens generated; fewer where the model's context ends.</summary>
     public int MaxTokens { get; init; } = 256;
 
@@ -66,6 +75,7 @@ public sealed class Generation : IEnumerable<TextPiece>, IAsyncEnumerable<TextPi
 {
     private readonly Model _model;
     private readonly int[] _prompt;
+    private readonly int[] _question;
     private readonly GenerationOptions _options;
 
     /// <summary>A generation from token ids.</summary>
@@ -75,7 +85,8 @@ public sealed class Generation : IEnumerable<TextPiece>, IAsyncEnumerable<TextPi
         ArgumentNullException.ThrowIfNull(options);
         (_model, _prompt, _options) = (model, prompt.ToArray(), options);
         options.Sampling.Validate();
-        Statistics = new(prompt.Length);
+        _question = options.Question is { Length: > 0 } question ? Tokens(question) : [];
+        Statistics = new(prompt.Length + _question.Length);
     }
 
     /// <summary>Times, bytes and costs so far.</summary>
@@ -84,24 +95,20 @@ public sealed class Generation : IEnumerable<TextPiece>, IAsyncEnumerable<TextPi
     /// <inheritdoc/>
     public IEnumerator<TextPiece> GetEnumerator()
     {
-        int context = _model.Config.MaxPositions;
-        if (_prompt.Length > context)
-        {
-            throw new RequestException(
-                $"The prompt has {_prompt.Length} tokens, the model's context is {context}; shorten the prompt.");
-        }
-
-        int maxTokens = Math.Min(_options.MaxTokens, context - _prompt.Length);
+        EvictionPolicy policy = _options.Eviction;
+        int maxTokens = MostNewTokens();
+        int tokens = policy.Rerotates ? _model.Config.MaxPositions : _prompt.Length + _question.Length + maxTokens;
         EngineOptions engineOptions = new()
         {
             Chunk = Math.Max(1, Math.Min(_options.Chunk, _prompt.Length)),
-            MaxTokens = _prompt.Length + maxTokens,
+            MaxTokens = tokens,
             RowType = _options.RowType,
-            Window = Queries(_prompt.Length + maxTokens),
+            Window = Queries(tokens),
+            RemembersPrompt = policy.NeedsAllQueries,
             MeasureLoss = _options.MeasureLoss,
         };
         using Engine engine = new(_model, engineOptions);
-        MemoryNeed need = MemoryNeed.Of(engine, _options.Eviction, _prompt.Length, maxTokens);
+        MemoryNeed need = MemoryNeed.Of(engine, policy, _prompt.Length, maxTokens, _question.Length, _options.EvictEvery);
         need.Check(_options.MemoryLimit);
         Statistics.KvFullBytes = need.KvFull;
         Statistics.WeightBytes = need.Weights;
@@ -124,16 +131,57 @@ public sealed class Generation : IEnumerable<TextPiece>, IAsyncEnumerable<TextPi
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
-    // A window as long as the whole run never scores, so nothing is remembered for it; measuring takes the last query.
-    private int Queries(int tokens) => Math.Max(
-        _options.Eviction.UsesScores && _options.Eviction.Window < tokens ? _options.Eviction.Window : 0, _options.MeasureLoss ? 1 : 0);
+    private int[] Tokens(string question) => _model.Tokenizer?.Encode(question, addBos: false)
+        ?? throw new RequestException("The model has no tokenizer, so a question cannot be read; add one beside its weights.");
+
+    // Fewer than asked for where the context ends; with rows moved to consecutive positions it never does.
+    private int MostNewTokens()
+    {
+        int context = _model.Config.MaxPositions;
+        EvictionPolicy policy = _options.Eviction;
+        if (policy.Rerotates)
+        {
+            long held = (long)Math.Max(1, policy.Budget.RowsFor(_prompt.Length)) + policy.Slack + _question.Length + 1;
+            return held <= context ? _options.MaxTokens : throw new RequestException(
+                $"The budget with its slack and the question takes {held} rows of each head, more than the model's context of {context}; lower the budget.");
+        }
+
+        int given = _prompt.Length + _question.Length;
+        return given <= context ? Math.Min(_options.MaxTokens, context - given) : throw new RequestException(
+            $"The prompt has {given} tokens, the model's context is {context}; shorten the prompt.");
+    }
+
+    // A window as long as the whole run never scores, so nothing is remembered for it; measuring takes the last query. A policy that reads
+    // all queries of the prompt has those of the text since the last eviction when it evicts again.
+    private int Queries(int tokens)
+    {
+        EvictionPolicy policy = _options.Eviction;
+        bool evictsAgain = _options.EvictEvery > 0 || policy.Rerotates || tokens - _prompt.Length > policy.Slack;
+        int queries = !policy.NeedsAllQueries ? policy.Queries(tokens)
+            : evictsAgain ? Math.Min(tokens, Math.Max(policy.Window, Math.Max(policy.Slack, 1))) : 0;
+        return Math.Max(queries < tokens || policy.NeedsAllQueries ? queries : 0, _options.MeasureLoss ? 1 : 0);
+    }
+
+    private IEnumerable<int> Positions(Range range)
+    {
+        int first = range.Start.GetOffset(_prompt.Length), end = range.End.GetOffset(_prompt.Length);
+        return first >= 0 && first < end && end <= _prompt.Length ? Enumerable.Range(first, end - first) : throw new RequestException(
+            $"The tokens to protect, {range}, are none of the prompt's {_prompt.Length}; give a range inside it.");
+    }
 
     private IEnumerable<TextPiece> Run(Engine engine, KvCache cache, int maxTokens)
     {
         MemoryAccount memory = _model.Backend.Memory;
         memory.ResetPeaks();
         Stopwatch clock = Stopwatch.StartNew();
-        Statistics.Costs = engine.Prefill(cache, 0, _prompt, _options.Eviction, maxTokens, _options.PrefillProgress);
+        engine.Protect(cache, 0, _options.Protect.SelectMany(Positions));
+        Statistics.Costs = engine.Prefill(
+            cache, 0, _prompt, _options.Eviction, _question.Length + maxTokens, _options.PrefillProgress, _options.EvictEvery);
+        if (_question.Length > 0)
+        {
+            engine.Follow(cache, 0, _question);
+        }
+
         Statistics.PrefillTime = clock.Elapsed;
         Update();
 

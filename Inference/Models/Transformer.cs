@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using KvIL.Eviction.Scores;
 using KvIL.Inference.Files;
 using KvIL.Ops;
 using KvIL.Plans;
@@ -80,6 +81,17 @@ public sealed class Transformer
     public AttentionRule Rule(int layer) =>
         new((float)Config.AttentionScale, Config.Layers[layer].Window, (float?)Config.AttentionSoftCap);
 
+    /// <summary>RoPE of a layer as plain numbers.</summary>
+    /// <exception cref="RequestException">Its rotations depend on the length of the text.</exception>
+    public Rotary Rotary(int layer)
+    {
+        if (_ropeOfLayer[layer] < 0) return Eviction.Scores.Rotary.None;
+        RopeConfig rope = Ropes[_ropeOfLayer[layer]];
+        return rope.DependsOnLength
+            ? throw new RequestException("This model's rotations depend on the length of the text, so keys cannot be turned back; use a policy that reads keys as cached.")
+            : new(rope.Frequencies(), rope.AttentionFactor);
+    }
+
     /// <summary><c>x = Embed(tokens)</c>, <c>[n, hidden]</c>.</summary>
     public Slot Embed(PlanBuilder b, Slot tokens)
     {
@@ -148,9 +160,12 @@ public sealed class Transformer
             state.Stores[store] = b.Append(state.Stores[store], k, v, state.Positions, state.Sequences);
         }
 
-        if (state.Windows.Length > 0)
+        foreach (Slot[] windows in (ReadOnlySpan<Slot[]>)[state.Windows, state.Prompts])
         {
-            state.Windows[layer] = b.RememberQueries(state.Windows[layer], q, state.Positions, state.Sequences);
+            if (windows.Length > 0)
+            {
+                windows[layer] = b.RememberQueries(windows[layer], q, state.Positions, state.Sequences);
+            }
         }
 
         Slot a = b.Attend(q, state.Stores[store], state.Positions, state.Sequences, Rule(layer));
@@ -196,4 +211,8 @@ public sealed class Transformer
 /// <param name="Rotations">F32 <c>[n, rotary dim]</c>, by rope; a layer's own must be there.</param>
 /// <param name="Stores">By store id.</param>
 /// <param name="Windows">By layer; empty when no query is remembered.</param>
-public sealed record LayerState(Slot Positions, Slot Sequences, Slot[] Rotations, Slot[] Stores, Slot[] Windows);
+public sealed record LayerState(Slot Positions, Slot Sequences, Slot[] Rotations, Slot[] Stores, Slot[] Windows)
+{
+    /// <summary>Rings for every query of a prompt, by layer; empty when they are not wanted.</summary>
+    public Slot[] Prompts { get; init; } = [];
+}

@@ -1,14 +1,18 @@
 using KvIL.Backends;
 using KvIL.Eviction;
+using KvIL.Inference.Models;
 using KvIL.Plans;
-using KvIL.Sharing;
 using KvIL.Tensors;
 
 namespace KvIL.Inference.Runtime;
 
 public sealed partial class Engine
 {
-    private readonly Dictionary<(string Policy, int Store), EvictionExecutable> _evictions = [];
+    private readonly Dictionary<EvictionKey, EvictionExecutable> _evictions = [];
+    private readonly List<EvictionTrace> _traces = [];
+
+    /// <summary>What the last <see cref="Prefill"/>, <see cref="Evict"/> or <see cref="Fork"/> decided, by store; empty unless the engine traces.</summary>
+    public IReadOnlyList<EvictionTrace> Traces => _traces;
 
     /// <summary>Cuts a sequence to the rows of a policy's budget, in place of the rows it has; later passes keep that count.</summary>
     /// <param name="cache">A cache of this engine.</param>
@@ -16,20 +20,26 @@ public sealed partial class Engine
     /// <param name="policy">The policy.</param>
     /// <param name="reserve">Tokens that will follow, as far as known: free rows are not kept for more.</param>
     /// <returns>Loss and bounds per layer, where the engine measures them and something was evicted.</returns>
+    /// <exception cref="RequestException">The policy reads more queries than this engine remembers, or the backend cannot run it.</exception>
     public IReadOnlyList<EvictionCost> Evict(KvCache cache, int sequence, EvictionPolicy policy, int reserve = int.MaxValue)
     {
         ArgumentNullException.ThrowIfNull(cache);
-        SharingMap map = Model.Transformer.Map;
-        int[] rows = SetPolicy(cache, sequence, policy, reserve);
+        ArgumentNullException.ThrowIfNull(policy);
+        RequireQueries(policy, cache.Tokens(sequence));
+        _traces.Clear();
+        long[] totals = StoreTotals(cache, sequence, policy);
+        float[]?[] scores = Compare(cache, sequence, policy, totals);
+        SetPolicy(cache, sequence, policy, totals, reserve);
         List<EvictionCost> costs = [];
-        for (int store = 0; store < map.NumStores; store++)
+        for (int store = 0; store < totals.Length; store++)
         {
-            if (rows[store] < cache.Tokens(sequence))
+            if (totals[store] < cache.Rows(store, sequence))
             {
-                costs.AddRange(Compact(cache, cache, store, sequence, policy, rows[store], FreeRows(policy, reserve), measure: Options.MeasureLoss));
+                costs.AddRange(Compact(cache, cache, store, sequence, new(policy, totals[store], FreeRows(policy, reserve)) { Scores = scores[store], IsFirst = true }));
             }
         }
 
+        Renumber(cache, sequence, policy);
         return costs;
     }
 
@@ -40,35 +50,36 @@ public sealed partial class Engine
     /// <param name="policy">The policy.</param>
     /// <param name="reserve">Tokens that will follow, as far as known: free rows are not kept for more.</param>
     /// <param name="cost">Loss and bounds per layer, where the engine measures them and something was evicted.</param>
-    public KvCache Fork(KvCache cache, int sequence, EvictionPolicy policy, int reserve, out IReadOnlyList<EvictionCost> cost)
+    /// <param name="rows">Rows per KV head of each store in place of those that the policy's budget means; for published roundings.</param>
+    /// <exception cref="RequestException">The policy reads more queries than this engine remembers, or the backend cannot run it.</exception>
+    public KvCache Fork(
+        KvCache cache, int sequence, EvictionPolicy policy, int reserve, out IReadOnlyList<EvictionCost> cost, IReadOnlyList<int>? rows = null)
     {
         ArgumentNullException.ThrowIfNull(cache);
-        reserve = Math.Min(reserve, Options.MaxTokens - cache.Tokens(sequence));
+        ArgumentNullException.ThrowIfNull(policy);
+        RequireQueries(policy, cache.Tokens(sequence));
+        _traces.Clear();
+        reserve = Math.Min(reserve, Options.MaxTokens - cache.Position(sequence));
+        long[] totals = rows is null ? StoreTotals(cache, sequence, policy)
+            : [.. rows.Select((r, store) => Math.Min((long)r * StoreSpec.NumKvHeads, cache.Rows(store, sequence)))];
+        float[]?[] scores = Compare(cache, sequence, policy, totals);
         KvCache fork = CreateCache();
         for (int other = 0; other < Options.Sequences; other++)
         {
-            fork.SetTokens(other, cache.Tokens(other));
-            fork.Policies[other] = cache.Policies[other];
+            fork.Assume(cache, other);
         }
 
         CopyWindows(cache, fork);
-        int[] rows = SetPolicy(fork, sequence, policy, reserve);
+        SetPolicy(fork, sequence, policy, totals, reserve);
         List<EvictionCost> costs = [];
-        for (int store = 0; store < rows.Length; store++)
+        for (int store = 0; store < totals.Length; store++)
         {
-            KvCache.Occupancy chosen = fork.At(store, sequence);
-            for (int other = 0; other < Options.Sequences; other++)
-            {
-                fork.At(store, other) = cache.At(store, other);
-            }
-
-            fork.At(store, sequence).Kept = chosen.Kept;
-            fork.At(store, sequence).Slack = chosen.Slack;
-            bool evicts = rows[store] < cache.Tokens(sequence);
-            int room = Room(policy, rows[store], cache.Tokens(sequence), reserve);
-            costs.AddRange(Compact(cache, fork, store, sequence, policy, rows[store], room, evicts && Options.MeasureLoss));
+            bool evicts = totals[store] < cache.Rows(store, sequence);
+            int room = Room(policy, fork.At(store, sequence).Kept, totals[store], evicts, reserve);
+            costs.AddRange(Compact(cache, fork, store, sequence, new(policy, totals[store], room) { Scores = scores[store], IsFirst = evicts }));
         }
 
+        Renumber(fork, sequence, policy);
         cost = costs;
         return fork;
     }
@@ -78,138 +89,100 @@ public sealed partial class Engine
     public Plan? EvictionPlan(EvictionPolicy policy, int store = 0)
     {
         ArgumentNullException.ThrowIfNull(policy);
-        RequireWindow(policy);
-        return policy.KeepsEverything ? null : Eviction(Scores(policy) ? policy : EvictionPolicy.Full, store, Options.MeasureLoss).Plan;
-    }
-
-    // Remembers the policy, and for each store the count to which it cuts.
-    private int[] SetPolicy(KvCache cache, int sequence, EvictionPolicy policy, int reserve)
-    {
-        ArgumentNullException.ThrowIfNull(policy);
-        RequireWindow(policy);
-        int[] rows = StoreRows.Of(policy, cache.Tokens(sequence), Model.Transformer.Map.NumStores);
-        cache.Policies[sequence] = policy;
-        for (int store = 0; store < rows.Length; store++)
+        bool wholePrompt = policy.NeedsAllQueries && Options.RemembersPrompt;
+        if (!wholePrompt)
         {
-            ref KvCache.Occupancy occupancy = ref cache.At(store, sequence);
-            occupancy.Kept = KeptRows(policy, rows[store], cache.Tokens(sequence));
-            occupancy.Slack = FreeRows(policy, reserve);
+            RequireQueries(policy, Options.MaxTokens);
         }
 
-        return rows;
+        return policy.KeepsEverything ? null : Eviction(Key(policy, store, RankingOf(policy), FirstExtras, wholePrompt)).Plan;
     }
+
+    /// <summary>Positions that every later eviction of a sequence keeps, whatever their scores; they count in the budget.</summary>
+    /// <param name="cache">A cache of this engine.</param>
+    /// <param name="sequence">The sequence.</param>
+    /// <param name="positions">Positions, any order; none takes the protection back.</param>
+    public void Protect(KvCache cache, int sequence, IEnumerable<int> positions)
+    {
+        ArgumentNullException.ThrowIfNull(cache);
+        cache.Protected[sequence] = [.. positions.Where(p => p >= 0).Distinct().Order()];
+    }
+
+    /// <summary>Bytes that evicting by a policy takes: scratch of the largest of its plans, and all figures that it measures.</summary>
+    internal (long Scratch, long Figures) EvictionBytes(EvictionPolicy policy)
+    {
+        bool wholePrompt = policy.NeedsAllQueries && Options.RemembersPrompt;
+        for (int store = 0; store < Model.Transformer.Map.NumStores; store++)
+        {
+            foreach (EvictionExtras extras in (ReadOnlySpan<EvictionExtras>)[EvictionExtras.None, FirstExtras])
+            {
+                Eviction(Key(policy, store, Ranking.Recency, extras, wholePrompt: false)); // what is cut by recency, and what is laid out anew
+                Eviction(Key(policy, store, RankingOf(policy), extras, wholePrompt));
+            }
+
+            if (policy.ComparesStores)
+            {
+                Eviction(Key(policy, store, Ranking.ScoresOnly, EvictionExtras.None, wholePrompt));
+                Eviction(Key(policy, store, Ranking.GivenScores, FirstExtras, wholePrompt: false));
+            }
+        }
+
+        return (_evictions.Values.Max(eviction => eviction.ScratchBytes), _evictions.Values.Sum(eviction => eviction.ResultBytes));
+    }
+
+    private EvictionExtras FirstExtras =>
+        (Options.MeasureLoss ? EvictionExtras.Measure : EvictionExtras.None) | (Options.Trace ? EvictionExtras.Trace : EvictionExtras.None);
 
     // A window of the whole run never scores: until then everything is kept.
     private bool Scores(EvictionPolicy policy) => policy.UsesScores && policy.Window < Options.MaxTokens;
 
-    private void RequireWindow(EvictionPolicy policy)
+    private Ranking RankingOf(EvictionPolicy policy) => Scores(policy) ? Ranking.Scores : Ranking.Recency;
+
+    private void RequireQueries(EvictionPolicy policy, int tokens)
     {
-        if (Scores(policy) && policy.Window > Options.Window)
+        int needed = !Scores(policy) ? 0 : policy.NeedsAllQueries ? tokens : policy.Queries(Options.MaxTokens);
+        if (needed > Options.Window)
         {
             throw new RequestException(
-                $"{policy.Name} scores by {policy.Window} queries, but this run remembers {Options.Window}; give the policy when the run starts.");
+                $"{policy.Name} scores by {needed} queries, but this run remembers {Options.Window}; give the policy when the run starts.");
         }
     }
 
-    /// <summary>Free rows of each head of a store that holds <paramref name="rows"/> of a prompt: what follows, as far as the policy lets it stay.</summary>
-    internal static int Room(EvictionPolicy policy, int rows, int tokens, int reserve)
-    {
-        if (policy.KeepsEverything)
-        {
-            return reserve;
-        }
-
-        int free = FreeRows(policy, reserve);
-        return rows < tokens ? free : (int)Math.Min(reserve, (long)KeptRows(policy, rows, tokens) - rows + free);
-    }
-
-    // A store that holds the whole prompt may still grow, up to a budget given in rows and up to the window.
-    private static int KeptRows(EvictionPolicy policy, int rows, int tokens) =>
-        rows < tokens ? rows : Math.Max(rows, Math.Max(policy.Budget.Rows ?? 0, policy.Window));
-
-    private static int FreeRows(EvictionPolicy policy, int reserve) => Math.Max(1, Math.Min(policy.Slack, reserve));
-
-    // Makes every head of the passing sequences able to take its tokens: evicts again where a policy says so, else enlarges.
-    private void MakeRoom(KvCache cache, ReadOnlySpan<int> sequences)
-    {
-        for (int first = 0; first < sequences.Length;)
-        {
-            int end = EndOfRun(sequences, first);
-            int sequence = sequences[first];
-            for (int store = 0; store < Model.Transformer.Map.NumStores; store++)
-            {
-                ref KvCache.Occupancy occupancy = ref cache.At(store, sequence);
-                EvictionPolicy policy = cache.Policies[sequence];
-                if (occupancy.Free < end - first && !policy.KeepsEverything && occupancy.Rows > (long)occupancy.Kept * StoreSpec.NumKvHeads)
-                {
-                    Compact(cache, cache, store, sequence, policy, occupancy.Kept, Math.Max(occupancy.Slack, end - first), measure: false);
-                }
-
-                Reserve(cache, store, sequence, end - first);
-            }
-
-            first = end;
-        }
-    }
-
-    /// <summary>Makes every head of a sequence able to take <paramref name="rows"/> more rows.</summary>
-    internal void Reserve(KvCache cache, int store, int sequence, int rows)
-    {
-        ref KvCache.Occupancy occupancy = ref cache.At(store, sequence);
-        if (cache.IsAllocated(store) && occupancy.Free >= rows)
-        {
-            return;
-        }
-
-        if (cache.IsEmpty(store))
-        {
-            occupancy.Free = rows;
-            AllocateEmpty(cache, store);
-        }
-        else
-        {
-            // Enlarging copies everything, so it takes more than it needs, up to what the run allows.
-            int most = cache.Policies[sequence].KeepsEverything ? cache.Tokens(sequence) / 2 : occupancy.Slack;
-            int room = Math.Max(rows, Math.Min(most, Options.MaxTokens - cache.Tokens(sequence)));
-            int all = (int)((occupancy.Rows + StoreSpec.NumKvHeads - 1) / StoreSpec.NumKvHeads);
-            Compact(cache, cache, store, sequence, EvictionPolicy.Full, all, room, measure: false);
-        }
-    }
-
-    private void AllocateEmpty(KvCache cache, int store)
-    {
-        int runs = StoreSpec.Runs;
-        long[] starts = new long[runs];
-        int[] capacities = new int[runs];
-        long rows = 0;
-        for (int run = 0; run < runs; run++)
-        {
-            starts[run] = rows;
-            capacities[run] = cache.At(store, run / StoreSpec.NumKvHeads).Free;
-            rows += capacities[run];
-        }
-
-        IStore fresh = Model.Backend.Allocate(StoreSpec with { Rows = rows });
-        _queue.Upload<long>(starts, fresh.Starts);
-        _queue.Upload<int>(capacities, fresh.Capacities);
-        cache.Replace(store, fresh);
-    }
-
-    // One store, one sequence: what `from` holds, cut to `rows` per head on average, becomes the store of `to`.
-    private IReadOnlyList<EvictionCost> Compact(
-        KvCache from, KvCache to, int store, int sequence, EvictionPolicy policy, int rows, int free, bool measure)
+    // One store, one sequence: what `from` holds, cut to a total, becomes the store of `to`.
+    private IReadOnlyList<EvictionCost> Compact(KvCache from, KvCache to, int store, int sequence, Cut cut)
     {
         KvCache.Occupancy before = from.At(store, sequence);
-        long total = Math.Min((long)rows * StoreSpec.NumKvHeads, before.Rows);
-        bool byScore = policy.UsesScores && rows > policy.Window && from.Tokens(sequence) > policy.Window && total < before.Rows;
-        EvictionExecutable eviction = Eviction(byScore ? policy : EvictionPolicy.Full, store, measure);
-        int window = byScore ? policy.Window : Math.Min(policy.Window, rows);
-        int sinks = Math.Min(policy.Sinks, rows - window);
-
-        IStore fresh = Model.Backend.Allocate(StoreSpec with { Rows = to.PoolRows(store, sequence, total + ((long)free * StoreSpec.NumKvHeads)) });
+        EvictionPolicy policy = cut.Policy;
+        int heads = StoreSpec.NumKvHeads;
+        long total = Math.Min(cut.Total, before.Rows);
+        int perHead = (int)(total / heads);
+        (int sinks, int window) = policy.Protected(before.LongestRun);
+        bool byScore = policy.UsesScores && total > (long)window * heads && from.Tokens(sequence) > window && total < before.Rows
+            && (cut.Prompt is not null || cut.Scores is not null || policy.Queries(int.MaxValue) == 0 || Options.Window > 0)
+            && from.FreshQueries(sequence) >= (policy.NeedsAllQueries ? 1 : policy.Queries(int.MaxValue));
+        int open = Math.Max(0, perHead - to.Protected[sequence].Length); // what a user protects comes first
+        window = Math.Min(window, open);
+        sinks = Math.Min(byScore ? sinks : policy.Sinks, open - window);
+        Ranking ranking = !byScore ? Ranking.Recency : cut.Scores is null ? Ranking.Scores : Ranking.GivenScores;
+        EvictionExtras extras = (cut.IsFirst ? FirstExtras : EvictionExtras.None)
+            | (policy.Rerotates && total < before.Rows ? EvictionExtras.Rerotate : EvictionExtras.None)
+            | (to.Protected[sequence].IsEmpty || total == before.Rows ? EvictionExtras.None : EvictionExtras.Protect);
+        EvictionExecutable eviction = Eviction(Key(policy, store, ranking, extras, cut.Prompt is not null));
+        IStore fresh = Model.Backend.Allocate(StoreSpec with { Rows = to.PoolRows(store, sequence, total + ((long)cut.Free * heads)) });
         try
         {
-            eviction.Enqueue(new EvictionArguments(from, store, sequence, fresh, before.LongestRun, (int)total, sinks, window, free));
+            eviction.Enqueue(new(from, store, sequence, before.LongestRun, (int)total, sinks, window, cut.Free)
+            {
+                Fresh = fresh,
+                Queries = QueriesAtHand(from, sequence, policy, cut),
+                Prompt = cut.Prompt,
+                Scores = ranking == Ranking.GivenScores ? cut.Scores : null,
+                Protected = extras.HasFlag(EvictionExtras.Protect) ? to.Protected[sequence] : [],
+            });
+            if (extras.HasFlag(EvictionExtras.Trace))
+            {
+                _traces.Add(Trace(eviction, from, store, sequence, (int)total, (sinks, window, byScore)));
+            }
         }
         catch
         {
@@ -218,36 +191,67 @@ public sealed partial class Engine
         }
 
         to.Replace(store, fresh);
-        int longest = (int)Math.Min(before.LongestRun, total); // the other heads may have given up all of theirs
-        to.At(store, sequence) = to.At(store, sequence) with { Rows = total, Free = free, LongestRun = longest };
-        return measure ? eviction.Costs() : [];
+        // Heads that are cut alike are equally long; of others one may have what the rest gave up.
+        int longest = policy.Rerotates ? (int)(total / heads) : (int)Math.Min(before.LongestRun, total);
+        to.At(store, sequence) = to.At(store, sequence) with { Rows = total, Free = cut.Free, LongestRun = longest };
+        return extras.HasFlag(EvictionExtras.Measure) ? eviction.Costs() : [];
     }
 
-    private EvictionExecutable Eviction(EvictionPolicy policy, int store, bool measure)
+    // Those that the policy reads, as far as they are remembered.
+    private int QueriesAtHand(KvCache cache, int sequence, EvictionPolicy policy, Cut cut) =>
+        cut.Prompt is not null ? cut.PromptQueries
+            : Math.Min(Math.Min(policy.Queries(cache.Position(sequence)), cache.FreshQueries(sequence)), Options.Window);
+
+    private EvictionTrace Trace(EvictionExecutable eviction, KvCache from, int store, int sequence, int total, (int Sinks, int Window, bool ByScore) how)
     {
-        string key = policy.UsesScores ? policy.WithBudget(Budget.Default).ToString() : "recency";
-        if (!_evictions.TryGetValue((measure ? key + " measured" : key, store), out EvictionExecutable? eviction))
+        int heads = StoreSpec.NumKvHeads;
+        int stride = from.At(store, sequence).LongestRun;
+        int[] lengths = Lengths(from, store, sequence);
+        float[] scores = eviction.Scores(stride);
+        return new(
+            store,
+            Model.Transformer.Map.Readers(store),
+            how.Sinks,
+            how.Window,
+            how.ByScore,
+            [.. lengths.Select((n, h) => scores.AsSpan(h * stride, n).ToArray())],
+            [.. Enumerable.Range(0, heads).Select(h => Positions(from, store, (sequence * heads) + h, lengths[h]))],
+            eviction.Rows(total));
+    }
+
+    private int[] Lengths(KvCache cache, int store, int sequence)
+    {
+        int[] lengths = new int[StoreSpec.Runs];
+        _queue.Download<int>(cache.Store(store).Lengths, lengths);
+        _queue.Synchronize();
+        return lengths[(sequence * StoreSpec.NumKvHeads)..((sequence + 1) * StoreSpec.NumKvHeads)];
+    }
+
+    private int[] Positions(KvCache cache, int store, int run, int count)
+    {
+        long[] starts = new long[StoreSpec.Runs];
+        int[] positions = new int[count];
+        _queue.Download<long>(cache.Store(store).Starts, starts);
+        _queue.Synchronize();
+        if (count == 0) return positions;
+        _queue.Download<int>(cache.Store(store).Positions.Rows(checked((int)starts[run]), count), positions);
+        _queue.Synchronize();
+        return positions;
+    }
+
+    // A plan that does not read the policy is shared by all policies.
+    private static EvictionKey Key(EvictionPolicy policy, int store, Ranking ranking, EvictionExtras extras, bool wholePrompt) => new(
+        ranking == Ranking.Recency ? null : policy.WithoutBudget(), store, ranking, extras, wholePrompt && ranking != Ranking.Recency);
+
+    private EvictionExecutable Eviction(EvictionKey key)
+    {
+        if (!_evictions.TryGetValue(key, out EvictionExecutable? eviction))
         {
-            eviction = new(this, policy, store, measure);
-            _evictions.Add((measure ? key + " measured" : key, store), eviction);
+            eviction = new(this, key);
+            _evictions.Add(key, eviction);
         }
 
         return eviction;
-    }
-
-    /// <summary>Bytes that evicting by a policy takes: scratch of the largest of its plans, and all figures that it measures.</summary>
-    internal (long Scratch, long Figures) EvictionBytes(EvictionPolicy policy)
-    {
-        for (int store = 0; store < Model.Transformer.Map.NumStores; store++)
-        {
-            foreach (bool measure in (ReadOnlySpan<bool>)[false, Options.MeasureLoss])
-            {
-                Eviction(EvictionPolicy.Full, store, measure); // what is cut by recency, and what is laid out anew
-                Eviction(Scores(policy) ? policy : EvictionPolicy.Full, store, measure);
-            }
-        }
-
-        return (_evictions.Values.Max(eviction => eviction.ScratchBytes), _evictions.Values.Sum(eviction => eviction.ResultBytes));
     }
 
     private void CopyWindows(KvCache from, KvCache to)
@@ -264,5 +268,24 @@ public sealed partial class Engine
             _queue.Synchronize();
             _queue.Upload<float>(window, to.Windows[layer]);
         }
+    }
+
+    /// <summary>How one store is cut.</summary>
+    /// <param name="Policy">The policy; <c>full</c> lays the rows out anew.</param>
+    /// <param name="Total">Rows over all heads.</param>
+    /// <param name="Free">Free rows after each head's.</param>
+    private readonly record struct Cut(EvictionPolicy Policy, long Total, int Free)
+    {
+        /// <summary>Whether this is the eviction that is measured and traced, not one in passing.</summary>
+        public bool IsFirst { get; init; }
+
+        /// <summary>All queries of the prompt, by layer; null for those that the cache remembers.</summary>
+        public IReadOnlyList<IBuffer>? Prompt { get; init; }
+
+        /// <summary>How many they are.</summary>
+        public int PromptQueries { get; init; }
+
+        /// <summary>Scores that the host has; null for none.</summary>
+        public float[]? Scores { get; init; }
     }
 }

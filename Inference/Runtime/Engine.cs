@@ -66,6 +66,10 @@ public sealed partial class Engine : IDisposable
     /// <summary>Spec of the remembered queries of one layer; null when none are remembered.</summary>
     internal TensorSpec? WindowSpec { get; }
 
+    /// <summary>Spec of the queries of a whole prompt in one layer.</summary>
+    internal TensorSpec PromptSpec =>
+        new(DType.F32, Options.Sequences, Options.MaxTokens, Model.Config.NumQueryHeads * Model.Config.HeadDim);
+
     /// <summary>Bytes of scratch of a pass.</summary>
     internal long ForwardScratchBytes => _forward.ScratchBytes;
 
@@ -99,7 +103,7 @@ public sealed partial class Engine : IDisposable
         MakeRoom(cache, sequences);
         for (int first = 0; first < sequences.Length; first = EndOfRun(sequences, first))
         {
-            int after = cache.Tokens(sequences[first]) + EndOfRun(sequences, first) - first;
+            int after = cache.Position(sequences[first]) + EndOfRun(sequences, first) - first;
             _lengths[sequences[first]] = Math.Max(promptLength, after);
         }
 
@@ -129,6 +133,7 @@ public sealed partial class Engine : IDisposable
         _queue.Dispose();
         _forward.Dispose();
         _layerwise?.Dispose();
+        _layerwiseRemembering?.Dispose();
         _rotations.Dispose();
         foreach (EvictionExecutable executable in _evictions.Values)
         {
@@ -185,10 +190,11 @@ public sealed partial class Engine : IDisposable
                 throw new ArgumentException($"expected the tokens of sequence {sequences[i]} to stand together.", nameof(sequences));
             }
 
-            if (cache.Tokens(sequences[i]) + end - i > Options.MaxTokens)
+            // Where kept rows move to consecutive positions there is always room again.
+            if (!cache.Policies[sequences[i]].Rerotates && cache.Position(sequences[i]) + end - i > Options.MaxTokens)
             {
                 throw new RequestException(
-                    $"{cache.Tokens(sequences[i]) + end - i} tokens are more than the {Options.MaxTokens} that this run allows; "
+                    $"{cache.Position(sequences[i]) + end - i} tokens are more than the {Options.MaxTokens} that this run allows; "
                     + "shorten the prompt or ask for fewer tokens.");
             }
 
@@ -214,7 +220,7 @@ public sealed partial class Engine : IDisposable
             int sequence = sequences[i];
             for (int j = i; j < end; j++)
             {
-                _positions[j] = cache.Tokens(sequence) + j - i;
+                _positions[j] = cache.Position(sequence) + j - i;
             }
 
             _rotations.Fill(i, _positions.AsSpan(i, end - i), _lengths[sequence]);

@@ -23,9 +23,15 @@ public sealed record EngineOptions
     /// <summary>Queries remembered per layer and sequence, for policies that score by attention; 0 remembers none.</summary>
     public int Window { get; init; }
 
+    /// <summary>Whether a prompt that goes layer by layer leaves all its queries to the score of each layer in turn: for policies that read them all.</summary>
+    public bool RemembersPrompt { get; init; }
+
     /// <summary>Most rows of logits that one call gives.</summary>
     public int MaxLogitRows { get; init; } = 1;
 
     /// <summary>Whether evictions also compute their loss and its bounds.</summary>
     public bool MeasureLoss { get; init; }
+
+    /// <summary>Whether evictions also give scores and kept rows to the host.</summary>
+    public bool Trace { get; init; }
 }

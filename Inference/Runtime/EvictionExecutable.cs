@@ -2,7 +2,9 @@ using System.Collections.Immutable;
 using KvIL.Backends;
 using KvIL.Eviction;
 using KvIL.Inference.Models;
+using KvIL.Ops;
 using KvIL.Plans;
+using KvIL.Tensors;
 
 namespace KvIL.Inference.Runtime;
 
@@ -14,9 +16,48 @@ namespace KvIL.Inference.Runtime;
 /// <param name="Epsilon">ε, the bound that Ada-KV's allocation minimises.</param>
 public sealed record EvictionCost(int Layer, double Loss, double Theta, double EpsilonHead, double Epsilon);
 
+/// <summary>Where the ranks of an eviction come from.</summary>
+internal enum Ranking
+{
+    /// <summary>From positions.</summary>
+    Recency,
+
+    /// <summary>From the policy's scores.</summary>
+    Scores,
+
+    /// <summary>Nothing is ranked yet: the scores go to the host.</summary>
+    ScoresOnly,
+
+    /// <summary>From scores that the host gives.</summary>
+    GivenScores,
+}
+
+/// <summary>What an eviction plan is compiled for.</summary>
+/// <param name="Policy">Names the plan, without its budget; null where ranks do not depend on it.</param>
+/// <param name="Store">The store, which says which layers read it.</param>
+/// <param name="Ranking">Where the ranks come from.</param>
+/// <param name="Extras">What is done beside.</param>
+/// <param name="WholePrompt">Whether the queries are all those of a prompt, instead of the last ones that each layer remembers.</param>
+internal sealed record EvictionKey(EvictionPolicy? Policy, int Store, Ranking Ranking, EvictionExtras Extras, bool WholePrompt);
+
 /// <summary>What one eviction is asked to do.</summary>
-internal readonly record struct EvictionArguments(
-    KvCache Cache, int Store, int Sequence, IStore Fresh, int LongestRun, int Total, int Sinks, int Window, int Slack);
+internal sealed record EvictionArguments(KvCache Cache, int Store, int Sequence, int LongestRun, int Total, int Sinks, int Window, int Slack)
+{
+    /// <summary>The fresh store; null where only scores are wanted.</summary>
+    public IStore? Fresh { get; init; }
+
+    /// <summary>How many of the last queries score.</summary>
+    public int Queries { get; init; }
+
+    /// <summary>All queries of the prompt, by layer; null for those that the cache remembers.</summary>
+    public IReadOnlyList<IBuffer>? Prompt { get; init; }
+
+    /// <summary>Scores given, <c>[kv_heads, longest run]</c>.</summary>
+    public float[]? Scores { get; init; }
+
+    /// <summary>Positions that are kept whatever their score.</summary>
+    public ImmutableArray<int> Protected { get; init; } = [];
+}
 
 /// <summary>An <see cref="EvictionProgram"/> compiled for one store of a model.</summary>
 internal sealed class EvictionExecutable : IDisposable
@@ -26,27 +67,37 @@ internal sealed class EvictionExecutable : IDisposable
     private readonly IExecutable _executable;
     private readonly Bindings _bindings;
     private readonly ImmutableArray<int> _readers;
-    private readonly ImmutableArray<IBuffer> _losses;
+    private readonly Dictionary<Slot, IBuffer> _own = []; // small results and inputs that live as long as the plan
 
-    public EvictionExecutable(Engine engine, EvictionPolicy policy, int store, bool measure)
+    public EvictionExecutable(Engine engine, EvictionKey key)
     {
         _engine = engine;
         Transformer transformer = engine.Model.Transformer;
-        _readers = transformer.Map.Readers(store);
-        ImmutableArray<StoreReader> readers = engine.WindowSpec is null ? []
-            : [.. _readers.Select(layer => new StoreReader(engine.WindowSpec, transformer.Weights[Transformer.OutputProjection(layer)], transformer.Rule(layer)))];
-        int maxTokens = engine.Options.MaxTokens;
-        EvictionExtras extras = measure ? EvictionExtras.Measure : EvictionExtras.None;
-        _program = policy.UsesScores
-            ? EvictionProgram.ByScore(policy, engine.StoreSpec, readers, maxTokens, maxTokens, extras)
-            : EvictionProgram.ByRecency(engine.StoreSpec, readers, maxTokens, maxTokens, extras);
-        _executable = engine.Model.Backend.Compile(_program.Plan);
-        _bindings = new(_program.Plan);
-        _losses = [.. _program.Losses.Select(loss => engine.Model.Backend.Allocate(loss.Tensor, MemoryKind.Activations))];
-        for (int i = 0; i < _losses.Length; i++)
+        _readers = transformer.Map.Readers(key.Store);
+        TensorSpec window = key.WholePrompt ? engine.PromptSpec : engine.WindowSpec ?? engine.PromptSpec;
+        EvictionPolicy policy = key.Policy ?? EvictionPolicy.Full;
+        bool turns = (policy.Needs & (ScoreNeeds.PreRopeKeys | ScoreNeeds.PreRopeQueries)) != 0 || key.Extras.HasFlag(EvictionExtras.Rerotate);
+        ImmutableArray<StoreReader> readers = [.. _readers.Select(layer => new StoreReader(
+            window, transformer.Weights[Transformer.OutputProjection(layer)], transformer.Rule(layer), turns ? transformer.Rotary(layer) : null))];
+        int tokens = engine.Options.MaxTokens;
+        _program = key.Ranking switch
         {
-            _bindings[_program.Losses[i]] = _losses[i];
+            Ranking.Recency => EvictionProgram.ByRecency(engine.StoreSpec, readers, tokens, tokens, key.Extras),
+            Ranking.Scores => EvictionProgram.ByScore(policy, engine.StoreSpec, readers, tokens, tokens, key.Extras),
+            Ranking.ScoresOnly => EvictionProgram.ScoresOnly(policy, engine.StoreSpec, readers, tokens, tokens),
+            _ => EvictionProgram.ByGivenScores(policy, engine.StoreSpec, readers, tokens, tokens, key.Extras),
+        };
+        _executable = Compile(engine.Model.Backend, policy);
+        _bindings = new(_program.Plan);
+        for (int i = 0; i < _program.OutputProjections.Length; i++)
+        {
             _bindings[_program.OutputProjections[i]] = engine.Model.Weights[Transformer.OutputProjection(_readers[i])];
+        }
+
+        Slot?[] own = [.. _program.Losses, .. _program.Preferences, _program.Scores, _program.Counts, _program.Rows, _program.ProtectedPositions];
+        foreach (Slot slot in own.OfType<Slot>())
+        {
+            _bindings[slot] = _own[slot] = engine.Model.Backend.Allocate(slot.Tensor, MemoryKind.Activations);
         }
     }
 
@@ -54,49 +105,85 @@ internal sealed class EvictionExecutable : IDisposable
 
     public long ScratchBytes => _executable.ScratchBytes;
 
-    public long ResultBytes => _losses.Sum(loss => loss.Spec.SizeBytes);
+    public long ResultBytes => _own.Values.Sum(buffer => buffer.Spec.SizeBytes);
 
     public void Enqueue(EvictionArguments a)
     {
         _bindings[_program.From] = a.Cache.Store(a.Store);
-        _bindings[_program.To!] = a.Fresh;
+        if (_program.To is Slot to)
+        {
+            _bindings[to] = a.Fresh!;
+        }
+
         for (int i = 0; i < _program.Windows.Length; i++)
         {
-            _bindings[_program.Windows[i]] = a.Cache.Windows[_readers[i]];
+            _bindings[_program.Windows[i]] = a.Prompt?[_readers[i]] ?? a.Cache.Windows[_readers[i]];
         }
 
         _bindings[_program.Sequence] = a.Sequence;
-        _bindings[_program.Tokens] = a.Cache.Tokens(a.Sequence);
+        _bindings[_program.Tokens] = a.Cache.Position(a.Sequence);
         _bindings[_program.Length] = a.LongestRun;
         _bindings[_program.Total] = a.Total;
         _bindings[_program.Sinks] = a.Sinks;
         _bindings[_program.Window] = a.Window;
-        _bindings[_program.Queries] = Math.Min(a.Window, _program.Queries.Max);
+        _bindings[_program.Queries] = _program.Windows.IsEmpty ? 0 : a.Queries;
         _bindings[_program.Slack] = a.Slack;
+        _bindings[_program.Protected] = a.Protected.Length;
+        if (_program.ProtectedPositions is Slot positions)
+        {
+            _engine.Queue.Upload<int>(a.Protected.AsSpan(), _own[positions]);
+        }
+
+        if (a.Scores is not null)
+        {
+            _engine.Queue.Upload<float>(a.Scores, _own[_program.Scores!]);
+        }
+
         _engine.Queue.Enqueue(_executable, _bindings);
     }
 
     /// <summary>Loss and bounds of the last run, by reading layer.</summary>
-    public IReadOnlyList<EvictionCost> Costs()
+    public IReadOnlyList<EvictionCost> Costs() => [.. _program.Losses.Select((loss, i) =>
     {
-        float[] figures = new float[4];
-        List<EvictionCost> costs = [];
-        for (int i = 0; i < _losses.Length; i++)
-        {
-            _engine.Queue.Download<float>(_losses[i], figures);
-            _engine.Queue.Synchronize();
-            costs.Add(new(_readers[i], figures[0], figures[1], figures[2], figures[3]));
-        }
+        float[] figures = Download<float>(loss, 4);
+        return new EvictionCost(_readers[i], figures[0], figures[1], figures[2], figures[3]);
+    })];
 
-        return costs;
+    /// <summary>Scores of the last run, <c>[kv_heads, longest run]</c>.</summary>
+    public float[] Scores(int longestRun) => Download<float>(_program.Scores!, _engine.StoreSpec.NumKvHeads * longestRun);
+
+    /// <summary>CAKE's preference for the store in the last run: the largest of its readers'.</summary>
+    public float Preference() => _program.Preferences.Max(preference => Download<float>(preference, 1)[0]);
+
+    /// <summary>Rows kept in the last run, by KV head, ascending.</summary>
+    public int[][] Rows(int total)
+    {
+        int[] counts = Download<int>(_program.Counts!, _engine.StoreSpec.NumKvHeads);
+        int[] rows = Download<int>(_program.Rows!, total);
+        int first = 0;
+        return [.. counts.Select(count => rows[first..(first += count)])];
     }
 
     public void Dispose()
     {
         _executable.Dispose();
-        foreach (IBuffer loss in _losses)
+        foreach (IBuffer buffer in _own.Values)
         {
-            loss.Dispose();
+            buffer.Dispose();
         }
+    }
+
+    private IExecutable Compile(IBackend backend, EvictionPolicy policy) => _program.Plan.Ops.FirstOrDefault(op => !backend.Supports(op)) is Op op
+        ? throw new RequestException(
+            $"The policy {policy.Name} takes a step in C# on the CPU ({op.Name}), which {backend.Name} cannot run; use --device cpu, or a policy such as ada-snapkv.")
+        : backend.Compile(_program.Plan);
+
+    private T[] Download<T>(Slot slot, int count)
+        where T : unmanaged
+    {
+        T[] values = new T[count];
+        _engine.Queue.Download<T>(_own[slot], values);
+        _engine.Queue.Synchronize();
+        return values;
     }
 }

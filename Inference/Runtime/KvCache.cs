@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using KvIL.Backends;
 using KvIL.Eviction;
 using KvIL.Tensors;
@@ -7,7 +8,8 @@ namespace KvIL.Inference.Runtime;
 /// <summary>The caches of a batch of sequences: one ragged store for each store of the sharing map, the last queries of each layer, and what the host knows of both.</summary>
 /// <remarks>
 /// The host knows totals: tokens seen, rows held over all heads, free rows of each head. How rows are divided among heads
-/// is device data that it never reads. The next position of a sequence is the number of its tokens seen, whatever was evicted.
+/// is device data that it reads only to compare stores. The next position of a sequence is the number of its tokens seen, whatever was
+/// evicted, unless a policy moves the kept rows to consecutive positions: then it is the number of rows.
 /// </remarks>
 public sealed class KvCache : IDisposable
 {
@@ -15,6 +17,8 @@ public sealed class KvCache : IDisposable
     private readonly IStore?[] _stores;
     private readonly IBuffer[] _windows;
     private readonly int[] _tokens;
+    private readonly int[] _moved; // by how many places the rows of a sequence were moved back
+    private readonly int[] _movedAt; // tokens seen when they were last moved
     private readonly Occupancy[,] _occupancy; // [store, sequence]
 
     internal KvCache(Engine engine)
@@ -23,6 +27,10 @@ public sealed class KvCache : IDisposable
         int sequences = engine.Options.Sequences;
         _stores = new IStore?[engine.Model.Transformer.Map.NumStores];
         _tokens = new int[sequences];
+        _moved = new int[sequences];
+        _movedAt = new int[sequences];
+        Protected = new ImmutableArray<int>[sequences];
+        Array.Fill(Protected, []);
         _occupancy = new Occupancy[_stores.Length, sequences];
         Policies = new EvictionPolicy[sequences];
         Array.Fill(Policies, EvictionPolicy.Full);
@@ -52,11 +60,17 @@ public sealed class KvCache : IDisposable
     /// <summary>Policy of each sequence, applied again whenever its free rows run out.</summary>
     internal EvictionPolicy[] Policies { get; }
 
+    /// <summary>Positions of each sequence that no eviction drops, ascending.</summary>
+    internal ImmutableArray<int>[] Protected { get; }
+
     /// <summary>The last queries, by layer; empty when none are remembered.</summary>
     internal ReadOnlySpan<IBuffer> Windows => _windows;
 
-    /// <summary>Tokens of <paramref name="sequence"/> seen so far: its next position.</summary>
+    /// <summary>Tokens of <paramref name="sequence"/> seen so far.</summary>
     public int Tokens(int sequence) => _tokens[sequence];
+
+    /// <summary>The position of the next token of <paramref name="sequence"/>.</summary>
+    public int Position(int sequence) => _tokens[sequence] - _moved[sequence];
 
     /// <summary>Rows that <paramref name="store"/> holds of <paramref name="sequence"/>, over all heads.</summary>
     public long Rows(int store, int sequence) => _occupancy[store, sequence].Rows;
@@ -64,6 +78,11 @@ public sealed class KvCache : IDisposable
     /// <summary>The device store; allocated at the first reservation.</summary>
     public IStore Store(int store) =>
         _stores[store] ?? throw new InvalidOperationException($"store {store} holds nothing yet.");
+
+    /// <summary>The last queries that a layer remembers, after RoPE: F32 <c>[sequences, window, query_heads · head_dim]</c>, position p at p mod window.</summary>
+    /// <exception cref="InvalidOperationException">The engine remembers none.</exception>
+    public IBuffer LastQueries(int layer) =>
+        _windows.Length > 0 ? _windows[layer] : throw new InvalidOperationException("this engine remembers no queries; give it a window.");
 
     /// <inheritdoc/>
     public void Dispose()
@@ -85,7 +104,23 @@ public sealed class KvCache : IDisposable
 
     internal void AddTokens(int sequence, int count) => _tokens[sequence] += count;
 
-    internal void SetTokens(int sequence, int count) => _tokens[sequence] = count;
+    /// <summary>Takes over what the host knows of a sequence in another cache; the rows follow.</summary>
+    internal void Assume(KvCache other, int sequence)
+    {
+        (_tokens[sequence], _moved[sequence], _movedAt[sequence]) = (other._tokens[sequence], other._moved[sequence], other._movedAt[sequence]);
+        (Policies[sequence], Protected[sequence]) = (other.Policies[sequence], other.Protected[sequence]);
+        for (int store = 0; store < _stores.Length; store++)
+        {
+            At(store, sequence) = other.At(store, sequence);
+        }
+    }
+
+    /// <summary>The rows of a sequence stand at consecutive positions now, and the next token at <paramref name="position"/>.</summary>
+    internal void MoveTo(int sequence, int position) =>
+        (_moved[sequence], _movedAt[sequence]) = (_tokens[sequence] - position, _tokens[sequence]);
+
+    /// <summary>Queries of a sequence that stand where the rows stand: those since the rows were last moved.</summary>
+    internal int FreshQueries(int sequence) => _tokens[sequence] - _movedAt[sequence];
 
     internal void AddRows(int store, int sequence, int perHead)
     {
@@ -140,8 +175,8 @@ public sealed class KvCache : IDisposable
         /// <summary>No head holds more rows than this.</summary>
         public int LongestRun;
 
-        /// <summary>Rows per head, on average, to which the sequence is cut when its free rows run out.</summary>
-        public int Kept;
+        /// <summary>Rows over all heads to which the sequence is cut when its free rows run out.</summary>
+        public long Kept;
 
         /// <summary>Free rows that such a cut leaves.</summary>
         public int Slack;

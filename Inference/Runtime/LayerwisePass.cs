@@ -14,13 +14,14 @@ namespace KvIL.Inference.Runtime;
 internal sealed class LayerwisePass : IDisposable
 {
     private readonly Engine _engine;
+    private readonly bool _remembersPrompt;
     private readonly Stage _embed;
     private readonly Stage[] _layers;
     private readonly Stage _head;
 
-    public LayerwisePass(Engine engine)
+    public LayerwisePass(Engine engine, bool remembersPrompt)
     {
-        _engine = engine;
+        (_engine, _remembersPrompt) = (engine, remembersPrompt);
         _embed = new(engine, "embed", b =>
         {
             Transformer transformer = engine.Model.Transformer;
@@ -85,6 +86,11 @@ internal sealed class LayerwisePass : IDisposable
             stage.Bind("queries", cache.Windows[layer]);
         }
 
+        if (chunk.Queries is { } queries)
+        {
+            stage.Bind("prompt_queries", queries[layer]);
+        }
+
         stage.BindOutput(0, y);
         stage.Enqueue(chunk.Count);
     }
@@ -127,6 +133,13 @@ internal sealed class LayerwisePass : IDisposable
             [.. Enumerable.Range(0, transformer.Ropes.Length).Select(rope => transformer.RotationInput(b, rope, n))],
             stores,
             windows);
+        if (_remembersPrompt)
+        {
+            Slot[] prompts = new Slot[transformer.Config.NumLayers];
+            prompts[layer] = b.Input("prompt_queries", _engine.PromptSpec);
+            state = state with { Prompts = prompts };
+        }
+
         b.Output(transformer.Layer(b, layer, x, state));
     }
 
@@ -169,4 +182,6 @@ internal sealed class LayerwisePass : IDisposable
 /// <param name="Positions">Their positions.</param>
 /// <param name="Sequences">Their sequence, once each.</param>
 /// <param name="Rotations">Their rotations, by rope.</param>
-internal sealed record PromptChunk(int First, int Count, IBuffer Positions, IBuffer Sequences, IReadOnlyList<IBuffer> Rotations);
+/// <param name="Queries">Where each layer leaves all queries of the prompt; null when nobody wants them.</param>
+internal sealed record PromptChunk(
+    int First, int Count, IBuffer Positions, IBuffer Sequences, IReadOnlyList<IBuffer> Rotations, IReadOnlyList<IBuffer>? Queries);

@@ -1,5 +1,6 @@
 using KvIL.Eviction;
 using KvIL.Inference.Models;
+using KvIL.Sharing;
 
 namespace KvIL.Inference.Runtime;
 
@@ -25,7 +26,9 @@ public sealed record MemoryNeed(long Weights, long KvPeak, long KvFull, long Wor
     /// <param name="policy">What is kept.</param>
     /// <param name="promptTokens">Tokens of the prompt.</param>
     /// <param name="newTokens">Most tokens after it.</param>
-    public static MemoryNeed Of(Engine engine, EvictionPolicy policy, int promptTokens, int newTokens)
+    /// <param name="questionTokens">Tokens in between that are kept whole.</param>
+    /// <param name="evictEvery">Tokens of the prompt between evictions; 0 for one at its end.</param>
+    public static MemoryNeed Of(Engine engine, EvictionPolicy policy, int promptTokens, int newTokens, int questionTokens = 0, int evictEvery = 0)
     {
         ArgumentNullException.ThrowIfNull(engine);
         ArgumentNullException.ThrowIfNull(policy);
@@ -33,12 +36,14 @@ public sealed record MemoryNeed(long Weights, long KvPeak, long KvFull, long Wor
         long Bytes(long rowsPerHead) => (engine.StoreSpec with { Rows = rowsPerHead * engine.StoreSpec.NumKvHeads }).SizeBytes;
 
         long windows = (engine.WindowSpec?.SizeBytes ?? 0) * engine.Model.Config.NumLayers;
+        newTokens += questionTokens;
         long full = stores * Bytes((long)promptTokens + newTokens);
         int[] rows = StoreRows.Of(policy, promptTokens, stores);
         int[] room = [.. rows.Select(r => Engine.Room(policy, r, promptTokens, newTokens))];
         long[] held = [.. rows.Zip(room, (r, free) => Bytes((long)r + free))];
         long again = held.Where((_, store) => room[store] < newTokens).Append(0).Max(); // a store cut again while decoding: two copies
-        long peak = windows + held.Sum() + again;
+        long question = questionTokens == 0 ? 0 : (stores * Bytes(questionTokens)) + held.Max(); // and a store enlarged for it: two copies
+        long peak = windows + held.Sum() + again + question;
         long scratch = engine.ForwardScratchBytes;
         long buffers = engine.BufferBytes;
         bool evictsPrompt = rows.Min() < promptTokens;
@@ -49,16 +54,54 @@ public sealed record MemoryNeed(long Weights, long KvPeak, long KvFull, long Wor
             buffers += figures;
         }
 
+        bool inParts = evictEvery > 0 && evictEvery < promptTokens;
+        if (inParts)
+        {
+            // Stores of at most the budget (and the window, which is kept whole at first) and free rows; those that are open at once with
+            // room for a part beside their cut copies; where stores are compared all of them are.
+            int least = Math.Min(policy.Window, promptTokens);
+            long[] stored = [.. rows.Zip(room, (r, free) => Bytes((long)Math.Max(r, least) + free))];
+            long part = Bytes((long)Math.Max(rows.Max(), least) + Math.Max(evictEvery, policy.Slack));
+            peak = Math.Max(peak, windows + stored.Sum() + (part * (policy.ComparesStores ? stores + 1 : MostOpen(engine.Model.Transformer.Map))));
+        }
+        else if (evictsPrompt)
+        {
+            peak = Math.Max(peak, windows + (policy.ComparesStores
+                ? (stores + 1) * Bytes(promptTokens) // all are full while the first is cut
+                : Layerwise(engine.Model.Transformer.Map, [.. rows.Select(r => r < promptTokens)], held, Bytes(promptTokens))));
+        }
+
         if (evictsPrompt)
         {
-            // Layer by layer: every store cut but one, which is full while its cut copy is written.
-            peak = Math.Max(peak, windows + held.Sum() + Bytes(promptTokens));
-            (long layerwise, long prompt) = engine.LayerwiseBytes(promptTokens);
+            (long layerwise, long prompt) = engine.LayerwiseBytes(
+                inParts ? evictEvery : promptTokens, policy.NeedsAllQueries && engine.Options.RemembersPrompt);
             scratch = Math.Max(scratch, layerwise);
             buffers += prompt;
         }
 
         return OfWeights(engine.Model.Transformer) with { KvPeak = peak, KvFull = full, Working = scratch + buffers };
+    }
+
+    // Stores between their owner and their last reader at once.
+    private static long MostOpen(SharingMap map) => Layerwise(map, [.. Enumerable.Repeat(true, map.NumStores)], new long[map.NumStores], 1);
+
+    // Most bytes while a prompt goes layer by layer: a store is full from its owner to its last reader, and while its cut copy is written.
+    private static long Layerwise(SharingMap map, bool[] isCut, long[] held, long full)
+    {
+        long current = 0, most = 0;
+        for (int layer = 0; layer < map.NumLayers; layer++)
+        {
+            int store = map.Stores[layer];
+            current += !map.IsOwner(layer) ? 0 : isCut[store] ? full : held[store];
+            most = Math.Max(most, current);
+            if (isCut[store] && map.Readers(store)[^1] == layer)
+            {
+                most = Math.Max(most, current + held[store]);
+                current += held[store] - full;
+            }
+        }
+
+        return most;
     }
 
     /// <summary>Refuses a need above the limit, or above what the machine has.</summary>

@@ -16,14 +16,15 @@ public sealed class PolicyLaws
         select new Ratio(n, d));
 
     private static readonly Arbitrary<string> Policies = Arb.From(
-        from name in Gen.Elements([.. EvictionPolicy.Names])
+        from name in Gen.Elements([.. EvictionPolicy.Names, "ada-knorm", "ada-expected", "global-h2o", "ada-criticalkv", "global-capkv"])
         from budget in Gen.Elements("", "budget=20%", "budget=12.50%", "budget=128")
         from window in Gen.Elements("", "window=1", "window=64")
         from pooling in Gen.Elements("", "kernel=1", "pool=avg,kernel=5", "order=pool-group,pool=max")
         from heads in Gen.Elements("", "alloc=pure", "floor=1/3", "alloc=floor,floor=0.125", "floor=0,alloc=blend", "floor=100%")
         from beta in Gen.Elements("", "beta=1", "beta=7")
+        from own in Gen.Elements("", "future=16,epsilon=0.02", "lag=7", "gamma=3.5", "local=0", "chunk=3", "jitter=1", "tau=0", "seed=9", "weights=head", "mass=kept,weights=common", "positions=consecutive")
         from sinks in Gen.Elements("", "sinks=0", "sinks=4,slack=0")
-        select Text(name, budget, window, pooling, heads, beta, sinks));
+        select Text(name, budget, window, pooling, heads, beta, own, sinks));
 
     [Fact]
     public void A_ratio_prints_what_it_reads() => Law.ForAll(Ratios, r => Assert.Equal(r, Ratio.Parse(r.ToString())));
@@ -172,7 +173,16 @@ public sealed class PolicyLaws
     [InlineData("snapkv:order=pool", "'pool'")]
     [InlineData("snapkv:budget=0%", "'0%'")]
     [InlineData("snapkv:budget=20 %", "'20 %'")]
-    [InlineData("snapkv:alloc=pure", "'alloc'")]
+    [InlineData("snapkv:alloc=pure", "ada-snapkv has it")]
+    [InlineData("knorm:floor=0.5", "ada-knorm has it")]
+    [InlineData("snapkv:beta=4", "pyramidkv has it")]
+    [InlineData("ada-snapkv:positions=consecutive", "snapkv has it")]
+    [InlineData("kvnorm", "the nearest is knorm")]
+    [InlineData("ada-prefixkv", "the nearest is prefixkv")]
+    [InlineData("ada-chunkkv", "the nearest is chunkkv")]
+    [InlineData("global-cake", "the nearest is cake")]
+    [InlineData("expected:epsilon=0.0000001", "'0.0000001'")]
+    [InlineData("lagkv:lag=1", "'1'")]
     [InlineData("snapkv:floor=0.2", "'floor'")]
     [InlineData("snapkv:beta=20", "'beta'")]
     [InlineData("sliding:window=32", "'window'")]
@@ -201,10 +211,22 @@ public sealed class PolicyLaws
     // Only the keys that the name takes.
     private static string Text(string name, params string[] groups)
     {
-        string canonical = EvictionPolicy.Parse(name).ToString() + (name == "full" ? "" : ",budget=");
-        IEnumerable<string> keys = groups.Where(g => g.Length > 0 && g.Split(',').All(p => canonical.Contains(p.Split('=')[0] + "=")));
+        IEnumerable<string> keys = groups.Where(g => g.Length > 0 && g.Split(',').All(p => Takes(name, p)));
         string joined = string.Join(',', keys);
         return joined.Length == 0 ? name : string.Create(CultureInfo.InvariantCulture, $"{name}:{joined}");
+    }
+
+    private static bool Takes(string name, string pair)
+    {
+        try
+        {
+            EvictionPolicy.Parse($"{name}:{pair}");
+            return true;
+        }
+        catch (PolicyFormatException)
+        {
+            return false;
+        }
     }
 
     private static void AssertSentence(Action act, string names)

@@ -23,24 +23,6 @@ public static class KnownArchitectures
     {
         ArgumentNullException.ThrowIfNull(name);
         string clipped = name.Length > 80 ? name[..80] : name;
-        return All.Select(names).MinBy(known => Edits(clipped, known))!;
-    }
-
-    // Levenshtein's distance, letters compared without case.
-    private static int Edits(string a, string b)
-    {
-        int[] row = [.. Enumerable.Range(0, b.Length + 1)];
-        foreach (char c in a)
-        {
-            int diagonal = row[0]++;
-            for (int j = 1; j <= b.Length; j++)
-            {
-                int same = diagonal + (char.ToUpperInvariant(c) == char.ToUpperInvariant(b[j - 1]) ? 0 : 1);
-                diagonal = row[j];
-                row[j] = Math.Min(same, Math.Min(row[j], row[j - 1]) + 1);
-            }
-        }
-
-        return row[^1];
+        return All.Select(names).MinBy(known => EditDistance.Between(clipped, known))!;
     }
 }

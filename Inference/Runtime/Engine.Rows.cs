@@ -1,0 +1,223 @@
+using KvIL.Backends;
+using KvIL.Eviction;
+using KvIL.Tensors;
+
+namespace KvIL.Inference.Runtime;
+
+// How many rows each store keeps, and room for those that come.
+public sealed partial class Engine
+{
+    // Rows of each store over its heads that the budget means, before stores are compared.
+    private long[] StoreTotals(KvCache cache, int sequence, EvictionPolicy policy)
+    {
+        int[] rows = StoreRows.Of(policy, cache.Tokens(sequence), Model.Transformer.Map.NumStores);
+        CheckRows(policy, rows.Min(), cache.Tokens(sequence), cache, sequence);
+        return [.. rows.Select(r => (long)r * StoreSpec.NumKvHeads)];
+    }
+
+    private static void CheckRows(EvictionPolicy policy, int rows, int tokens, KvCache cache, int sequence)
+    {
+        int needed = cache.Protected[sequence].Length;
+        (int sinks, int window) = policy.Protected(tokens);
+        if (needed > 0 && rows < (long)needed + window + sinks && rows < tokens)
+        {
+            throw new RequestException(
+                $"The budget of {rows} rows has no room for {needed} protected positions beside {sinks} first and {window} last ones; "
+                + "raise the budget or protect fewer.");
+        }
+
+        if (policy.Rerotates && cache.Policies[sequence] is { KeepsEverything: false } before && (before.Heads, before.Layers) != (HeadAllocation.Uniform, LayerAllocation.Uniform))
+        {
+            throw new RequestException(
+                $"{policy.Name} moves rows to consecutive positions, but {before.Name} left heads of different lengths; use one of the two from the start.");
+        }
+    }
+
+    // Divides the rows of all stores by their scores; returns the scores, or nothing where stores are not compared.
+    private float[]?[] Compare(KvCache cache, int sequence, EvictionPolicy policy, long[] totals)
+    {
+        float[]?[] scores = new float[totals.Length][];
+        if (!Compares(policy, totals, cache.Tokens(sequence)) || totals.Sum() >= Enumerable.Range(0, totals.Length).Sum(store => cache.Rows(store, sequence)))
+        {
+            return scores;
+        }
+
+        float[] preferences = new float[totals.Length];
+        for (int store = 0; store < totals.Length; store++)
+        {
+            (scores[store], preferences[store]) = Score(cache, store, sequence, new(policy, totals[store], 0));
+        }
+
+        Divide(cache, sequence, policy, totals, scores!, preferences);
+        return scores;
+    }
+
+    // A budget that only the protected rows fill is the same for every store.
+    private bool Compares(EvictionPolicy policy, long[] totals, int tokens)
+    {
+        (int sinks, int window) = policy.Protected(tokens);
+        return policy.ComparesStores && Scores(policy) && totals.Min() > ((long)sinks + window) * StoreSpec.NumKvHeads;
+    }
+
+    // Scores of a store for the host, and CAKE's preference where it is asked for.
+    private (float[] Scores, float Preference) Score(KvCache cache, int store, int sequence, Cut cut)
+    {
+        EvictionPolicy policy = cut.Policy;
+        int longest = cache.At(store, sequence).LongestRun;
+        (int sinks, int window) = policy.Protected(longest);
+        EvictionExecutable eviction = Eviction(Key(policy, store, Ranking.ScoresOnly, EvictionExtras.None, cut.Prompt is not null));
+        eviction.Enqueue(new(cache, store, sequence, longest, 0, sinks, window, 0)
+        {
+            Queries = QueriesAtHand(cache, sequence, policy, cut),
+            Prompt = cut.Prompt,
+        });
+        return (eviction.Scores(longest), policy.Layers == LayerAllocation.Cake ? eviction.Preference() : 0);
+    }
+
+    private void Divide(KvCache cache, int sequence, EvictionPolicy policy, long[] totals, float[][] scores, float[] preferences)
+    {
+        StoreScores[] stores = [.. scores.Select((s, store) =>
+        {
+            int longest = cache.At(store, sequence).LongestRun;
+            (int sinks, int window) = policy.Protected(longest);
+            return new StoreScores(s, longest, Lengths(cache, store, sequence), sinks, window);
+        })];
+        if (policy.Layers == LayerAllocation.Global)
+        {
+            GlobalBudgets.Split(stores, totals.Sum()).CopyTo(totals, 0);
+            return;
+        }
+
+        // PrefixKV and CAKE divide rows per head: all heads of a layer keep as many.
+        int[] candidates = [.. stores.Select(s => s.Candidates(0).Length)];
+        int[] rows = new int[stores.Length];
+        long spare = (totals.Sum() - stores.Sum(s => s.ProtectedTotal)) / StoreSpec.NumKvHeads;
+        if (policy.Layers == LayerAllocation.Prefix)
+        {
+            PrefixBudgets.Maximin([.. stores.Select(s => PrefixBudgets.Weights(s.Candidates(0)))], spare, 0, rows);
+        }
+        else
+        {
+            ProportionalBudgets.Split(ProportionalBudgets.Weights([.. preferences.Select(p => (double)p)]), candidates, spare, rows);
+        }
+
+        for (int store = 0; store < rows.Length; store++)
+        {
+            totals[store] = stores[store].ProtectedTotal + ((long)rows[store] * StoreSpec.NumKvHeads);
+        }
+    }
+
+    // Remembers the policy, and for each store the count to which it cuts.
+    private void SetPolicy(KvCache cache, int sequence, EvictionPolicy policy, long[] totals, int reserve)
+    {
+        cache.Policies[sequence] = policy;
+        for (int store = 0; store < totals.Length; store++)
+        {
+            ref KvCache.Occupancy occupancy = ref cache.At(store, sequence);
+            occupancy.Kept = Math.Max(
+                KeptRows(policy, totals[store], (long)cache.Tokens(sequence) * StoreSpec.NumKvHeads, StoreSpec.NumKvHeads),
+                (long)cache.Protected[sequence].Length * StoreSpec.NumKvHeads);
+            occupancy.Slack = FreeRows(policy, reserve);
+        }
+    }
+
+    // After rows moved to consecutive positions the next token stands right behind them.
+    private void Renumber(KvCache cache, int sequence, EvictionPolicy policy)
+    {
+        long rows = cache.Rows(0, sequence) / StoreSpec.NumKvHeads;
+        if (policy.Rerotates && rows < cache.Position(sequence))
+        {
+            cache.MoveTo(sequence, (int)rows);
+        }
+    }
+
+    /// <summary>Free rows of each head of a store that holds <paramref name="rows"/> of a prompt: what follows, as far as the policy lets it stay.</summary>
+    internal static int Room(EvictionPolicy policy, int rows, int tokens, int reserve) =>
+        Room(policy, KeptRows(policy, rows, tokens, 1), rows, rows < tokens, reserve, 1);
+
+    private int Room(EvictionPolicy policy, long kept, long total, bool evicts, int reserve) =>
+        Room(policy, kept, total, evicts, reserve, StoreSpec.NumKvHeads);
+
+    private static int Room(EvictionPolicy policy, long kept, long total, bool evicts, int reserve, int heads)
+    {
+        if (policy.KeepsEverything)
+        {
+            return reserve;
+        }
+
+        int free = FreeRows(policy, reserve);
+        return evicts ? free : (int)Math.Min(reserve, ((kept - total) / heads) + free);
+    }
+
+    // A store that holds the whole prompt may still grow, up to a budget given in rows and up to the window.
+    private static long KeptRows(EvictionPolicy policy, long total, long all, int heads) =>
+        total < all ? total : Math.Max(total, (long)Math.Max(policy.Budget.Rows ?? 0, policy.Window) * heads);
+
+    private static int FreeRows(EvictionPolicy policy, int reserve) => Math.Max(1, Math.Min(policy.Slack, reserve));
+
+    // Makes every head of the passing sequences able to take its tokens: evicts again where a policy says so, else enlarges.
+    private void MakeRoom(KvCache cache, ReadOnlySpan<int> sequences)
+    {
+        for (int first = 0; first < sequences.Length;)
+        {
+            int end = EndOfRun(sequences, first);
+            int sequence = sequences[first];
+            EvictionPolicy policy = cache.Policies[sequence];
+            for (int store = 0; store < Model.Transformer.Map.NumStores; store++)
+            {
+                ref KvCache.Occupancy occupancy = ref cache.At(store, sequence);
+                if (occupancy.Free < end - first && !policy.KeepsEverything && occupancy.Rows > occupancy.Kept)
+                {
+                    Compact(cache, cache, store, sequence, new(policy, occupancy.Kept, Math.Max(occupancy.Slack, end - first)));
+                }
+
+                Reserve(cache, store, sequence, end - first);
+            }
+
+            Renumber(cache, sequence, policy);
+            first = end;
+        }
+    }
+
+    /// <summary>Makes every head of a sequence able to take <paramref name="rows"/> more rows.</summary>
+    internal void Reserve(KvCache cache, int store, int sequence, int rows)
+    {
+        ref KvCache.Occupancy occupancy = ref cache.At(store, sequence);
+        if (cache.IsAllocated(store) && occupancy.Free >= rows)
+        {
+            return;
+        }
+
+        if (cache.IsEmpty(store))
+        {
+            occupancy.Free = rows;
+            AllocateEmpty(cache, store);
+        }
+        else
+        {
+            // Enlarging copies everything, so it takes more than it needs, up to what the run allows.
+            int most = cache.Policies[sequence].KeepsEverything ? cache.Tokens(sequence) / 2 : occupancy.Slack;
+            int room = Math.Max(rows, Math.Min(most, Options.MaxTokens - cache.Position(sequence)));
+            Compact(cache, cache, store, sequence, new(EvictionPolicy.Full, occupancy.Rows, room));
+        }
+    }
+
+    private void AllocateEmpty(KvCache cache, int store)
+    {
+        int runs = StoreSpec.Runs;
+        long[] starts = new long[runs];
+        int[] capacities = new int[runs];
+        long rows = 0;
+        for (int run = 0; run < runs; run++)
+        {
+            starts[run] = rows;
+            capacities[run] = cache.At(store, run / StoreSpec.NumKvHeads).Free;
+            rows += capacities[run];
+        }
+
+        IStore fresh = Model.Backend.Allocate(StoreSpec with { Rows = rows });
+        _queue.Upload<long>(starts, fresh.Starts);
+        _queue.Upload<int>(capacities, fresh.Capacities);
+        cache.Replace(store, fresh);
+    }
+}
