@@ -103,7 +103,7 @@ public static class RankingLaws
         (PlanResults expected, PlanResults actual) = laws.Run(s);
         ScoreTerms terms = new(c);
         (double h, double v) = RankingOps.DispersionAndShift(terms.Layer);
-        double spread = Enumerable.Range(0, c.Store.KvHeads).Max(terms.Spread);
+        double spread = terms.Spreads.Max();
         double bound = Tolerance.Preference(spread, c.Store.QueryHeads, c.Queries, c.Columns, h, v);
         Expect.Within(expected.Reals(y), actual.Reals(y), _ => bound);
     });
