@@ -33,14 +33,14 @@ internal sealed record KeptRows(long Kept, long Equal, int Exchanged, string? Fi
                 int[] extra = [.. now[head].Except(was[head])];
                 kept += was[head].Length;
                 equal += was[head].Length - missing.Length;
-                if (ties.TryGetValue((layer, head), out TiedHead? tie))
+                if (method.IsKnorm && layer == 0)
+                {
+                    (missing, extra) = (Unmatched(missing, extra, tokens), Unmatched(extra, missing, tokens));
+                }
+                else if (ties.TryGetValue((layer, head), out TiedHead? tie))
                 {
                     missing = [.. tie.Forced.Except(now[head])];
                     extra = [.. now[head].Where(position => !tie.Forced.Contains(position) && !tie.Candidates.Contains(position))];
-                }
-                else if (method.IsKnorm && layer == 0)
-                {
-                    (missing, extra) = (Unmatched(missing, extra, tokens), Unmatched(extra, missing, tokens));
                 }
 
                 if (missing.Length + extra.Length > 0)
