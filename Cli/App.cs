@@ -56,8 +56,11 @@ internal static class App
         {
             DemoCommand.Create(context),
             RunCommand.Create(context),
+            ExplainCommand.Create(context),
             EvalCommand.Create(context),
             PplCommand.Create(context),
+            EvictCommand.Create(context),
+            VerifyCommand.Create(context),
             InspectCommand.Create(context),
             TokenizeCommand.Create(context),
             CheckCommand.Create(context),
