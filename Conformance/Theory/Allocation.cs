@@ -25,6 +25,7 @@ public static class Allocation
         HeadAllocation.Uniform => Uniform([.. scores.Select(s => s.Length)], total),
         HeadAllocation.Pure => Pure(scores, total),
         HeadAllocation.Blend => Blend(scores, total, floor),
+        HeadAllocation.Mask => Mask(scores, total, floor),
         _ => Floor(scores, total, floor),
     };
 
@@ -71,7 +72,7 @@ public static class Allocation
     /// </remarks>
     public static (BigInteger[] Numerators, BigInteger Denominator) Quotas(float[][] scores, long total, HeadAllocation mode, Ratio floor)
     {
-        if (mode is HeadAllocation.Pure or HeadAllocation.Floor)
+        if (mode is HeadAllocation.Pure or HeadAllocation.Floor or HeadAllocation.Mask)
         {
             return ([.. Counts(scores, total, mode, floor).Select(count => (BigInteger)count)], BigInteger.One);
         }
@@ -86,12 +87,17 @@ public static class Allocation
     public static int[] Floor(float[][] scores, long total, Ratio floor)
     {
         (BigInteger[] uniform, BigInteger unit) = IdealUniform([.. scores.Select(s => s.Length)], total);
-        int[] counts = [.. uniform.Select(u => (int)(u * floor.Numerator / (unit * floor.Denominator)))];
-        int[] seen = new int[counts.Length];
-        int[] reserved = [.. counts];
-        long left = total - counts.Sum();
-        foreach ((int i, _) in Order(scores).Where(e => ++seen[e.Head] > reserved[e.Head]).Take((int)left)) counts[i]++;
-        return counts;
+        return AfterReserved(scores, total, [.. uniform.Select(u => (int)(u * floor.Numerator / (unit * floor.Denominator)))]);
+    }
+
+    /// <summary>kvpress's guarantee where no row is protected: as <see cref="Floor"/>, but at least one row of every head that an even split gives one.</summary>
+    public static int[] Mask(float[][] scores, long total, Ratio floor)
+    {
+        int[] lengths = [.. scores.Select(s => s.Length)];
+        (BigInteger[] uniform, BigInteger unit) = IdealUniform(lengths, total);
+        int[] even = Uniform(lengths, total);
+        return AfterReserved(scores, total, [.. uniform.Select((u, i) =>
+            Math.Min(Math.Max(1, (int)(u * floor.Numerator / (unit * floor.Denominator))), even[i]))]);
     }
 
     /// <summary>Head budgets that minimise <c>ε_head = 2 Σ C_i (1 − F_i)</c>: counts in the global top B of <c>C_i A_i</c>.</summary>
@@ -155,5 +161,15 @@ public static class Allocation
         IEnumerable<int> best = Order([scores[begin..(begin + count)]]).Take(keep).Select(e => begin + e.Position);
         IEnumerable<int> guarded = Enumerable.Range(0, scores.Length).Where(j => j < begin || j >= begin + count);
         return [.. best.Concat(guarded).Order()];
+    }
+
+    // Every head's best `reserved` rows, then the globally best of the rest.
+    private static int[] AfterReserved(float[][] scores, long total, int[] reserved)
+    {
+        int[] counts = [.. reserved];
+        int[] seen = new int[counts.Length];
+        long left = total - counts.Sum();
+        foreach ((int i, _) in Order(scores).Where(e => ++seen[e.Head] > reserved[e.Head]).Take((int)left)) counts[i]++;
+        return counts;
     }
 }
