@@ -177,7 +177,7 @@ public sealed partial class Engine
                 progress?.Invoke((layer + ((double)(chunk.First + chunk.Count) / ids.Length)) / map.NumLayers);
             }
 
-            if (map.Readers(store)[^1] != layer || totals[store] >= cache.Rows(store, sequence))
+            if (map.Readers(store)[^1] != layer)
             {
                 continue;
             }
@@ -187,13 +187,13 @@ public sealed partial class Engine
             {
                 (scores[store], preferences[store]) = Score(cache, store, sequence, cut);
             }
-            else
+            else if (totals[store] < cache.Rows(store, sequence))
             {
                 costs.AddRange(Compact(cache, cache, store, sequence, cut));
             }
         }
 
-        if (scores[0] is not null)
+        if (compares)
         {
             Divide(cache, sequence, policy, totals, scores, preferences);
             costs.AddRange(CompactByScores(cache, sequence, policy, totals, scores, reserve));
@@ -208,8 +208,8 @@ public sealed partial class Engine
     private List<EvictionCost> CompactByScores(KvCache cache, int sequence, EvictionPolicy policy, long[] totals, float[][] scores, int reserve)
     {
         SetPolicy(cache, sequence, policy, totals, reserve);
-        return [.. totals.SelectMany((total, store) => Compact(
-            cache, cache, store, sequence, new(policy, total, FreeRows(policy, reserve)) { IsFirst = true, Scores = scores[store] }))];
+        return [.. Enumerable.Range(0, totals.Length).Where(store => totals[store] < cache.Rows(store, sequence)).SelectMany(store => Compact(
+            cache, cache, store, sequence, new(policy, totals[store], FreeRows(policy, reserve)) { IsFirst = true, Scores = scores[store] }))];
     }
 
     private void TakeLastLogits(LayerwisePass pass, IBuffer hidden)
