@@ -9,7 +9,8 @@ internal static class AllocationLaws
 {
     private const string Ada = "Ada-KV (arXiv:2407.11550)";
 
-    private static readonly HeadAllocation[] s_rules = Enum.GetValues<HeadAllocation>();
+    // Mask counts protected rows, which these laws have none of.
+    private static readonly HeadAllocation[] s_rules = [HeadAllocation.Uniform, HeadAllocation.Pure, HeadAllocation.Blend, HeadAllocation.Floor];
 
     /// <summary>Rows of each head for scores and a total.</summary>
     private delegate int[] Allocator(float[][] scores, long total);
