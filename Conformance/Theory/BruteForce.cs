@@ -49,6 +49,21 @@ public static class BruteForce
             }
 
             if (fewest >= least(total)) best[total] = Math.Max(best[total], mass);
+
+    /// <summary><c>max Σ kept scores</c> over all sets of B rows, for every B from 0 to the number of rows.</summary>
+    /// <param name="scores">Scores of the rows of all heads; at most 20.</param>
+    /// <exception cref="ArgumentException">There are more than 20 rows.</exception>
+    public static double[] BestMasses(double[] scores)
+    {
+        ArgumentNullException.ThrowIfNull(scores);
+        if (scores.Length > 20) throw new ArgumentException($"Expected at most 20 rows, got {scores.Length}.", nameof(scores));
+        double[] best = [.. Enumerable.Repeat(double.NegativeInfinity, scores.Length + 1)];
+        double[] mass = new double[1 << scores.Length]; // of each set: that of the set without its lowest row, and that row
+        for (int set = 0; set < mass.Length; set++)
+        {
+            if (set > 0) mass[set] = mass[set & (set - 1)] + scores[BitOperations.TrailingZeroCount(set)];
+            int total = BitOperations.PopCount((uint)set);
+            best[total] = Math.Max(best[total], mass[set]);
         }
 
         return best;

@@ -79,6 +79,11 @@ public sealed class KvCache : IDisposable
     public IStore Store(int store) =>
         _stores[store] ?? throw new InvalidOperationException($"store {store} holds nothing yet.");
 
+    /// <summary>The last queries that a layer remembers, after RoPE: F32 <c>[sequences, window, query_heads · head_dim]</c>, position p at p mod window.</summary>
+    /// <exception cref="InvalidOperationException">The engine remembers none.</exception>
+    public IBuffer LastQueries(int layer) =>
+        _windows.Length > 0 ? _windows[layer] : throw new InvalidOperationException("this engine remembers no queries; give it a window.");
+
     /// <inheritdoc/>
     public void Dispose()
     {
