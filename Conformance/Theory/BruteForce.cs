@@ -49,6 +49,10 @@ public static class BruteForce
             }
 
             if (fewest >= least(total)) best[total] = Math.Max(best[total], mass);
+        }
+
+        return best;
+    }
 
     /// <summary><c>max Σ kept scores</c> over all sets of B rows, for every B from 0 to the number of rows.</summary>
     /// <param name="scores">Scores of the rows of all heads; at most 20.</param>
