@@ -41,7 +41,8 @@ internal static class LawsDocument
             P numbers are properties of the theory and of published code, R numbers the twelve laws of a cache pipeline, E of the loss and its bounds, A and S laws of an
             allocator and a scorer of one's own (`docs/add-a-policy.md`), X examples, counterexamples and further rules. Each law runs on `EvictionMath`
             (`Conformance/Theorems`): on the definitions in double, on the kernels of the CPU backend, and on whatever class derives it. A mutant stands beside the laws that
-            kill it in two random cases; `+n` says that there are n more.
+            kill it in two random cases, or with the first law and beside the first mutant of more; `+n` says that there are n more. `eviction.md` and `related.md` are
+            the project's notes on the papers and their code; they are not part of the repository.
 
             | law | statement | source | oracle | kills |
             |---|---|---|---|---|
