@@ -8,6 +8,7 @@ namespace KvIL.Bench;
 internal static unsafe class EvictionBench
 {
     private const int Rounds = 15;
+    private const double QuietSpread = 1.5;
 
     private static readonly LayerShape s_shape = new(QueryHeads: 32, KvHeads: 8, HeadDim: 128);
     private static readonly EvictionPolicy s_policy = EvictionPolicy.Parse("ada-snapkv");
@@ -37,13 +38,16 @@ internal static unsafe class EvictionBench
 
     private static void Report(EvictionRun run, int tokens, double product, double exponentials)
     {
-        double step = run.Seconds.Min();
-        IReadOnlyDictionary<string, double> ops = run.Ops();
-        double scores = ops["WindowScores"], choice = ops.Values.Sum() - scores - ops["Compact"];
+        double step = run.Seconds.Min(), median = run.Seconds.Order().ElementAt(Rounds / 2);
+        double scores = run.Ops["WindowScores"], copy = run.Ops["Compact"];
         Console.WriteLine($"""
-              {run.RowType} rows: {step * 1e3:F1} ms (median {run.Seconds.Order().ElementAt(Rounds / 2) * 1e3:F1}), {step * 1e9 / tokens:F0} ns a token, {step / product:F2} of the product
-                product {product / step:P0}, exponentials {exponentials / step:P0}, other work of the scores {(scores - product - exponentials) / step:P0}, choice of rows {choice / step:P0}, copying them {ops["Compact"] / step:P0}
-                {string.Join(", ", ops.OrderByDescending(op => op.Value).Select(op => $"{op.Key} {op.Value * 1e3:F1}"))} ms
+              {run.RowType} rows: {step * 1e3:F1} ms (median {median * 1e3:F1}), {step * 1e9 / tokens:F0} ns a token, {step / product:F2} of the product
+                product {product / step:P0}, exponentials {exponentials / step:P0}, other work of the scores {(scores - product - exponentials) / step:P0}, choice of rows {(step - scores - copy) / step:P0}, copying them {copy / step:P0}
+                {string.Join(", ", run.Ops.OrderByDescending(op => op.Value).Select(op => $"{op.Key} {op.Value * 1e3:F1}"))} ms
             """);
+        if (median > QuietSpread * step)
+        {
+            Console.WriteLine($"    INVALID: the median of these steps is more than {QuietSpread} times the least; the machine is too busy.");
+        }
     }
 }

@@ -5,8 +5,8 @@ namespace KvIL.Conformance.Laws;
 /// <summary>Every law of the backends.</summary>
 public static class LawCatalogue
 {
-    /// <summary>All laws, ops of the transformer first.</summary>
-    public static ImmutableArray<Law> All { get; } =
+    /// <summary>Laws of the ops that every backend has, those of the transformer first.</summary>
+    public static ImmutableArray<Law> EveryBackend { get; } =
     [
         EmbedLaws.Copies,
         RmsNormLaws.Agrees,
@@ -47,6 +47,11 @@ public static class LawCatalogue
         EvictionLossLaws.Agrees,
         EvictionLossLaws.Ordered,
         EvictionLossLaws.IsTheChangeOfTheOutput,
+    ];
+
+    /// <summary>Laws of the host ops, which run where a backend runs C# on the CPU.</summary>
+    public static ImmutableArray<Law> HostOps { get; } =
+    [
         .. ScoreRowsLaws.Agree,
         ScoreRowsLaws.HostScoreSees,
         RankingLaws.Weighs,
@@ -58,4 +63,7 @@ public static class LawCatalogue
         RerotateLaws.Agrees,
         RerotateLaws.KeepsLogits,
     ];
+
+    /// <summary>All laws.</summary>
+    public static ImmutableArray<Law> All { get; } = [.. EveryBackend, .. HostOps];
 }

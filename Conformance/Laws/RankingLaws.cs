@@ -52,9 +52,11 @@ public static class RankingLaws
         {
             Scenario s = new("two-stage");
             (Slot x, Slot store, Dim sequence, Dim sinks, Dim window) = Inputs(s, c, scores, held);
+            Dim total = s.Bind("total", c.Kept);
             Slot counts = noFirst ? s.Input("counts", HostTensor.I32(new int[c.Store.KvHeads]))
-                : s.Builder.AllocateHeads(x, store, sequence, s.Bind("total", c.Kept), sinks, window, c.Rule, c.Share);
-            return (s, s.Output(s.Builder.TwoStageScores(x, counts, store, s.Input("projection", weight), sequence, sinks, window, e)));
+                : s.Builder.AllocateHeads(x, store, sequence, total, sinks, window, c.Rule, c.Share);
+            return (s, s.Output(s.Builder.TwoStageScores(
+                x, counts, store, s.Input("projection", weight), sequence, sinks, window, e, total, noFirst || c.Rule != HeadAllocation.Mask ? default : c.Share)));
         }
 
         HostTensor scores = c.ScoreRows(c.Store.KvHeads);
@@ -103,7 +105,7 @@ public static class RankingLaws
         (PlanResults expected, PlanResults actual) = laws.Run(s);
         ScoreTerms terms = new(c);
         (double h, double v) = RankingOps.DispersionAndShift(terms.Layer);
-        double spread = Enumerable.Range(0, c.Store.KvHeads).Max(terms.Spread);
+        double spread = terms.Spreads.Max();
         double bound = Tolerance.Preference(spread, c.Store.QueryHeads, c.Queries, c.Columns, h, v);
         Expect.Within(expected.Reals(y), actual.Reals(y), _ => bound);
     });

@@ -13,18 +13,18 @@ public static class ScoreRowsLaws
     /// <summary>One law a rule.</summary>
     public static ImmutableArray<Law> Agree { get; } =
     [
-        Of<ObservedAttentionScore>("Observed", "class Transcendental", (_, t) => (h, j, s) => Tolerance.WindowScore(t.Spread(h), Math.Min(t.Case.Queries, 32), s)),
+        Of<ObservedAttentionScore>("Observed", "class Transcendental", (_, t) => By(t.Spreads, (x, s) => Tolerance.WindowScore(x, Math.Min(t.Case.Queries, 32), s))),
         Of<TovaScore>("Tova", "class Rounded", (_, t) => (h, j, s) => Tolerance.Relative(t.RealSpread, s) + (2 * Tolerance.U * Math.Abs(s)) + Tolerance.Tiny),
         Of<KnormScore>("Knorm", "class Rounded(1)", (_, _) => (h, j, s) => Tolerance.Rounded(1, s)),
-        Of<KeyDiffScore>("KeyDiff", "class Rounded(1) of a sum that cancels", (_, t) => (h, j, s) => t.Cosine(h, s)),
-        Of<ExpectedAttentionScore>("Expected", "class Transcendental", (_, t) => (h, j, s) => Tolerance.Relative(2 * t.ExpectedLogit(h), s)),
+        Of<KeyDiffScore>("KeyDiff", "class Rounded(1) of a sum that cancels", (_, t) => By(t.Anchors, (x, s) => Tolerance.Cosine(t.Case.Columns, t.Case.Store.HeadDim, x, s))),
+        Of<ExpectedAttentionScore>("Expected", "class Transcendental", (_, t) => By(t.ExpectedLogits, (x, s) => Tolerance.Relative(2 * x, s))),
         Of<LagKvScore>("LagKv", "class Rounded(1) of a rank", (r, t) => t.Ranks(r)),
-        Of<FinchScore>("Finch", "class Transcendental", (_, t) => (h, j, s) => Tolerance.WindowScore(t.Spread(h), 3, s) + (t.Case.Columns * Tolerance.Tiny)),
-        Of<CakeScore>("Cake", "class Transcendental", (r, t) => (h, j, s) => Tolerance.Moments(t.Spread(h), r.Gamma.Numerator / (double)r.Gamma.Denominator, s)),
+        Of<FinchScore>("Finch", "class Transcendental", (_, t) => By(t.Spreads, (x, s) => Tolerance.WindowScore(x, 3, s) + (t.Case.Columns * Tolerance.Tiny))),
+        Of<CakeScore>("Cake", "class Transcendental", (r, t) => By(t.Spreads, (x, s) => Tolerance.Moments(x, r.Gamma.Numerator / (double)r.Gamma.Denominator, s))),
         Of<CurDkvScore>("CurDkv", "class Rounded(1)", (_, _) => (h, j, s) => Tolerance.Rounded(1, s)),
         Of<NonCausalAttentionScore>("NonCausal", "class Transcendental, normalised", (r, t) => t.NonCausal(r)),
         Of<LeverageScore>("Leverage", "a ridge's sensitivity, normalised", (r, t) => t.Leverage(r)),
-        Of<CapKvScore>("CapKv", "class Transcendental and a ridge's sensitivity", (r, t) => (h, j, s) => Tolerance.Relative(t.Capacity(h, r), s)),
+        Of<CapKvScore>("CapKv", "class Transcendental and a ridge's sensitivity", (r, t) => By(t.Capacities(r), Tolerance.Relative)),
         Of<QFilterScore>("QFilter", "an eigenvector's sensitivity", (_, t) => t.Filter()),
         Of<RandomRowsScore>("Random", "class Exact", (_, _) => (h, j, s) => 0),
     ];
@@ -77,14 +77,17 @@ public static class ScoreRowsLaws
             {
                 (int h, int j) = (i / columns, i % columns);
                 (int sinks, int window) = rule.Protected(lengths[h], c.Sinks, c.Window);
-                bool competes = AllocationRows(lengths[h], sinks, window, j) || j >= lengths[h];
+                bool competes = Competes(lengths[h], sinks, window, j) || j >= lengths[h];
                 candidates[i] = competes ? truth[i] : scores[i]; // what protected rows get does not matter
             }
 
             Expect.Within(candidates, scores, i => i % columns < lengths[i / columns] ? bound(i / columns, i % columns, truth[i]) : 0);
         });
 
-    private static bool AllocationRows(int length, int sinks, int window, int row)
+    // A bound by what is known of the row's head, and the score.
+    private static Func<int, int, double, double> By(double[] heads, Func<double, double, double> bound) => (h, _, s) => bound(heads[h], s);
+
+    private static bool Competes(int length, int sinks, int window, int row)
     {
         int begin = ProtectedRows.Sinks(length, sinks, window);
         return row >= begin && row < begin + ProtectedRows.Candidates(length, sinks, window);

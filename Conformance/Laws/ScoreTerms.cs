@@ -45,8 +45,8 @@ internal sealed class ScoreTerms
     /// <summary>λ of attention in double.</summary>
     public double RealSpread { get; }
 
-    /// <summary>λ of the group of a KV head.</summary>
-    public double Spread(int kvHead) => _spreads.AsSpan(kvHead * Case.Store.Group, Case.Store.Group).ToArray().Max();
+    /// <summary>λ of the group of each KV head.</summary>
+    public double[] Spreads => EachHead(h => _spreads.AsSpan(h * Case.Store.Group, Case.Store.Group).ToArray().Max());
 
     /// <summary>The same for products that are neither scaled, capped nor masked.</summary>
     private double PlainSpread(int kvHead)
@@ -56,29 +56,28 @@ internal sealed class ScoreTerms
         return Tolerance.AttentionSpread(keys.Length, Case.Store.HeadDim, largest);
     }
 
-    public double Cosine(int kvHead, double score)
-    {
-        double[][] keys = [.. Keys(kvHead).Select(Arrays.Unit)];
-        return Tolerance.Cosine(keys.Length, Case.Store.HeadDim, keys.Length * Arrays.Norm(Arrays.Mean(keys)), score);
-    }
+    /// <summary>Length of the sum of the unit keys of each KV head.</summary>
+    public double[] Anchors => EachHead(h => Keys(h).Length * Arrays.Norm(Arrays.Mean([.. Keys(h).Select(Arrays.Unit)])));
 
-    public double ExpectedLogit(int kvHead)
+    /// <summary>How far logits of expected attention are off in each KV head.</summary>
+    public double[] ExpectedLogits => EachHead(h =>
     {
-        double largest = Queries(kvHead).Select(Arrays.Norm).DefaultIfEmpty().Max() * Keys(kvHead).Max(Arrays.Norm) * Case.Rotary.Factor;
+        double largest = Queries(h).Select(Arrays.Norm).DefaultIfEmpty().Max() * Keys(h).Max(Arrays.Norm) * Case.Rotary.Factor;
         return Tolerance.ExpectedLogit(Case.Queries, Case.Store.HeadDim, largest);
-    }
+    });
 
     /// <summary>A rank may differ by the rows of its block whose spreads are too near to tell.</summary>
     public Func<int, int, double, double> Ranks(LagKvScore rule)
     {
         LagKv raw = new(Case.Sinks, rule.Lag, CrossScoring: true);
         double[][] means = Layer.OfHeads((head, _) => raw.Candidates(head.Length).Count == 0 ? [] : Arrays.Row(raw.Of(head), 0));
+        double[] largest = EachHead(h => LargestRatio(h, rule.Lag, ProtectedRows.Sinks(Case.Lengths[h], Case.Sinks, 0)));
         return (h, j, s) =>
         {
-            int length = Keys(h).Length, begin = ProtectedRows.Sinks(length, Case.Sinks, 0), row = j - begin;
+            int length = Case.Lengths[h], begin = ProtectedRows.Sinks(length, Case.Sinks, 0), row = j - begin;
             if (length < Case.Sinks + (2 * rule.Lag) || row < 0 || row >= means[h].Length) return Tolerance.Rounded(1, s);
             double[] block = means[h][(row / rule.Lag * rule.Lag)..((row / rule.Lag * rule.Lag) + rule.Lag)];
-            double near = Tolerance.Real(4 * (Case.Store.HeadDim + rule.Lag + 8)) * (1 + LargestRatio(h, rule.Lag, begin));
+            double near = Tolerance.Real(4 * (Case.Store.HeadDim + rule.Lag + 8)) * (1 + largest[h]);
             int ties = block.Count(y => Math.Abs(y - means[h][row]) <= near) - 1;
             return Tolerance.Rounded(1, s) + (ties / (double)rule.Lag);
         };
@@ -89,7 +88,8 @@ internal sealed class ScoreTerms
         double[][] raw = RowScoreOps.NonCausal(rule, Layer);
         double error = Enumerable.Range(0, raw.Length).Where(h => raw[h].Length > 0)
             .Select(h => raw[h].Max() * (Math.Exp(PlainSpread(h) + Tolerance.Gamma(12)) - 1)).DefaultIfEmpty().Max() + (rule.Chunk * Tolerance.Tiny);
-        return (_, _, s) => Tolerance.ZNormalised(error, Deviation(raw), s);
+        double deviation = Deviation(raw);
+        return (_, _, s) => Tolerance.ZNormalised(error, deviation, s);
     }
 
     public Func<int, int, double, double> Leverage(LeverageRule rule)
@@ -101,10 +101,14 @@ internal sealed class ScoreTerms
             double[] norms = [.. Keys(h).Select(Arrays.Norm)];
             return Tolerance.Leverage(jitter, norms.Length, Case.Store.HeadDim, Arrays.Norm(norms), norms.Max());
         }).DefaultIfEmpty().Max();
-        return (_, _, s) => Tolerance.ZNormalised(error, Deviation(raw), s);
+        double deviation = Deviation(raw);
+        return (_, _, s) => Tolerance.ZNormalised(error, deviation, s);
     }
 
-    public double Capacity(int kvHead, CapKvScore rule)
+    /// <summary>The logarithm of the factor that CapKV's scores are within, in each KV head.</summary>
+    public double[] Capacities(CapKvScore rule) => EachHead(h => Capacity(h, rule));
+
+    private double Capacity(int kvHead, CapKvScore rule)
     {
         ScoreInputs head = Layer.Inputs(kvHead);
         ExpectedAttention expected = new(Case.Sinks, rule.Future);
@@ -118,18 +122,25 @@ internal sealed class ScoreTerms
         return Tolerance.Capacity(rule.Tau.Numerator / (double)rule.Tau.Denominator, cancellation, head.Length, Case.Store.HeadDim, trace);
     }
 
-    public Func<int, int, double, double> Filter() => (h, j, s) =>
+    /// <summary>How far each direction of QFilter is off, and whether its sign is in doubt.</summary>
+    public Func<int, int, double, double> Filter()
     {
-        (double[][] queries, int d) = (Queries(h), Case.Store.HeadDim);
-        double norm = Arrays.Norm(Keys(h)[j]);
-        if (queries.All(q => q.All(y => y == 0))) return Tolerance.Tiny;
+        (double Error, bool InDoubt)[] directions = [.. Enumerable.Range(0, Layer.KvHeads).Select(Direction)];
+        double[][] norms = [.. Enumerable.Range(0, Layer.KvHeads).Select(h => Keys(h).Select(Arrays.Norm).ToArray())];
+        return (h, j, s) => Tolerance.Absolute(directions[h].Error * norms[h][j], s) + (directions[h].InDoubt ? 2 * Math.Abs(s) : 0);
+    }
+
+    private (double Error, bool InDoubt) Direction(int kvHead)
+    {
+        (double[][] queries, int d) = (Queries(kvHead), Case.Store.HeadDim);
+        if (queries.All(q => q.All(y => y == 0))) return (0, false);
         (double[] values, double[][] vectors) = Arrays.Eigen(Arrays.Table(d, d, (a, b) => queries.Sum(q => q[a] * q[b])));
         double[] sorted = [.. values.OrderDescending()];
         double error = Tolerance.Direction(queries.Length, d, values.Sum(), sorted[0], sorted[1]);
         double[] first = vectors[Array.IndexOf(values, sorted[0])];
         double along = Math.Abs(Arrays.Dot(Arrays.Mean(queries), first)), uncertain = (error + Tolerance.Real(queries.Length + d)) * queries.Average(Arrays.Norm);
-        return Tolerance.Absolute((error + Tolerance.Real(d + 2)) * norm, s) + (along <= uncertain ? 2 * Math.Abs(s) : 0);
-    };
+        return (error + Tolerance.Real(d + 2), along <= uncertain);
+    }
 
     // max |x̂|: spreads are sums of d such ratios, each with a few roundings, and weights change by no more than spreads do.
     private double LargestRatio(int kvHead, int lag, int begin)
@@ -143,6 +154,9 @@ internal sealed class ScoreTerms
             return blocks.Zip(blocks.Skip(1)).SelectMany(pair => pair.First.Select(x => Ratio(x, pair.Second))).DefaultIfEmpty().Max();
         });
     }
+
+    private double[] EachHead(Func<int, double> value) =>
+        [.. Enumerable.Range(0, Case.Store.KvHeads).Select(h => Case.Lengths[h] == 0 ? 0 : value(h))];
 
     private static double Deviation(double[][] raw) => Math.Max(Math.Sqrt(Arrays.Variance([.. raw.SelectMany(x => x)])), 1e-6);
 

@@ -35,7 +35,7 @@ internal static class RankingOps
         f.Reals(op.Y).Fill((h, j) => candidates[h].Contains(j) ? x[h, j] * factors[h] : 0);
     }
 
-    // +∞ for the best max(0, ⌊counts/2⌋ − p) candidates, (x + ε) mean_i ‖v_j W_i‖₁ for the others
+    // +∞ for the best max(0, max(⌊counts/2⌋, n) − p) candidates, n = max(1, ⌊r · total/heads⌋), (x + ε) mean_i ‖v_j W_i‖₁ for the others
     public static void TwoStageScores(TwoStageScoresOp op, OracleFrame f)
     {
         Matrix x = f.Reals(op.X), weight = f.Reals(op.OutputProjection);
@@ -43,8 +43,9 @@ internal static class RankingOps
         ArraySegment<int> counts = f.Integers(op.Counts);
         int group = weight.Width / runs[0].HeadDim / runs.Length;
         double epsilon = op.Epsilon.Numerator / (double)op.Epsilon.Denominator;
+        long promised = op.Promised == default ? 0 : Math.Max(1, new Ratio(op.Promised.Numerator, op.Promised.Denominator * runs.Length).Floor(f.Value(op.Total)));
         HashSet<int>[] first = [.. candidates.Select((rows, h) =>
-            Best(x, h, rows).Take((counts[h] / 2) - (runs[h].Length - rows.Length)).ToHashSet())];
+            Best(x, h, rows).Take((int)Math.Max(counts[h] / 2, promised) - (runs[h].Length - rows.Length)).ToHashSet())];
         f.Reals(op.Y).Fill((h, j) => !candidates[h].Contains(j) ? 0 : first[h].Contains(j) ? double.PositiveInfinity
             : (x[h, j] + epsilon) * Enumerable.Range(h * group, group).Average(i => Norm(runs[h], j, weight, i)));
     }

@@ -72,6 +72,7 @@ internal static partial class Mutants
         }),
         Mutant.Of<TwoStageScoresOp>("TwoStageScores forgets the first stage", RankingLaws.TwoStages, (op, f) =>
             Replaced(f.Integers(op.Counts), new int[f.Integers(op.Counts).Count], () => OracleOps.Execute(op, f))),
+        Mutant.Of<TwoStageScoresOp>("TwoStageScores forgets what heads were promised", RankingLaws.TwoStages, (op, _) => op with { Promised = default }),
         Mutant.Of<TwoStageScoresOp>("TwoStageScores forgets epsilon", RankingLaws.TwoStages, (op, _) => op with { Epsilon = default }),
         Mutant.Of<ChunkScoresOp>("ChunkScores counts chunks from the first row", RankingLaws.Chunks, (op, _) => op with { Sinks = 0 }),
         Mutant.Of<ChunkScoresOp>("ChunkScores has shorter chunks", RankingLaws.Chunks, (op, _) => op with { Chunk = Math.Max(1, op.Chunk - 1) }),
