@@ -9,7 +9,8 @@ internal static class AllocationLaws
 {
     private const string Ada = "Ada-KV (arXiv:2407.11550)";
 
-    private static readonly HeadAllocation[] s_rules = Enum.GetValues<HeadAllocation>();
+    // Mask counts protected rows, which these laws have none of.
+    private static readonly HeadAllocation[] s_rules = [HeadAllocation.Uniform, HeadAllocation.Pure, HeadAllocation.Blend, HeadAllocation.Floor];
 
     /// <summary>Rows of each head for scores and a total.</summary>
     private delegate int[] Allocator(float[][] scores, long total);
@@ -97,19 +98,19 @@ internal static class AllocationLaws
         "P27", "Allocation_repeats_on_all_threads_and_writes_to_nothing", "B(S) = B(S)", "related.md 10, law 10; design: results do not depend on threads", "the function again, on two threads", IsAFunction);
 
     public static EvictionLaw<HeadsCase> OwnMonotone { get; } = Own(
-        "A2", "Own_allocator_takes_no_row_from_a_head_when_the_total_grows", "P16 for EvictionMath.Allocate", AllocatorClaims.Monotone, (c, allocate) => Grows(c.Equal(), allocate, 1));
+        "A2", "Own_allocator_takes_no_row_from_a_head_when_the_total_grows", "P16 for EvictionMath.Allocate", PolicyClaims.Monotone, (c, allocate) => Grows(c.Equal(), allocate, 1));
 
     public static EvictionLaw<HeadsCase> OwnEquivariant { get; } = Own(
-        "A3", "Own_allocator_follows_its_heads", "P17 for EvictionMath.Allocate, to within one row", AllocatorClaims.Equivariant, (c, allocate) => Follows(c, allocate, 1));
+        "A3", "Own_allocator_follows_its_heads", "P17 for EvictionMath.Allocate, to within one row", PolicyClaims.Equivariant, (c, allocate) => Follows(c, allocate, 1));
 
     public static EvictionLaw<HeadsCase> OwnScaled { get; } = Own(
-        "A4", "Own_allocator_ignores_a_common_scale", "P18 for EvictionMath.Allocate", AllocatorClaims.ScaleInvariant, IgnoresScale);
+        "A4", "Own_allocator_ignores_a_common_scale", "P18 for EvictionMath.Allocate", PolicyClaims.ScaleInvariant, IgnoresScale);
 
     /// <summary>Every law here.</summary>
     public static IEnumerable<EvictionLaw> All =>
         [Total, Guarantee, Limits, Quota, Monotone, Equivariant, Scaled, Dummy, Numbers, Repeats, OwnMonotone, OwnEquivariant, OwnScaled];
 
-    private static EvictionLaw<HeadsCase> Own(string number, string name, string statement, AllocatorClaims needs, Action<HeadsCase, Allocator> holds) => new(
+    private static EvictionLaw<HeadsCase> Own(string number, string name, string statement, PolicyClaims needs, Action<HeadsCase, Allocator> holds) => new(
         number, name, statement, "the same law of the rules", "the same", (m, c) => holds(c, m.Allocate)) { Needs = needs };
 
     // A law of every rule and of every allocator.

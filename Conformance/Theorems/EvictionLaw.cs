@@ -11,7 +11,7 @@ namespace KvIL.Conformance.Theorems;
 public abstract record EvictionLaw(string Number, string Name, string Statement, string Source, string Oracle)
 {
     /// <summary>What an allocator must claim for the law to be run on it.</summary>
-    public AllocatorClaims Needs { get; init; }
+    public PolicyClaims Needs { get; init; }
 
     /// <summary>A law that tries all subsets runs one case in this many.</summary>
     public int OneIn { get; init; } = 1;

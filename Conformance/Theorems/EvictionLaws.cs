@@ -4,8 +4,8 @@ namespace KvIL.Conformance.Theorems;
 
 /// <summary>Every law of eviction that needs no engine, and the one call that checks them.</summary>
 /// <remarks>
-/// Numbers: P1 to P47 and R1 to R12 as in <c>docs/laws.md</c>, which also names what covers the others; E of the loss, A of an allocator of
-/// one's own, X of examples and further rules.
+/// Numbers: P1 to P47 and R1 to R12 as in <c>docs/laws.md</c>, which also names what covers the others; E of the loss, A and S of an
+/// allocator and a scorer of one's own, X of examples and further rules.
 /// </remarks>
 public static class EvictionLaws
 {
@@ -13,7 +13,7 @@ public static class EvictionLaws
     public static IReadOnlyList<EvictionLaw> All { get; } =
     [
         .. LossLaws.All, .. OptimalityLaws.All, .. AllocationLaws.All, .. SelectionLaws.All, .. ScoreLaws.All, .. LayerLaws.All, .. StoreLaws.All,
-        .. ExampleLaws.All,
+        .. ScorerLaws.All, .. ExampleLaws.All,
     ];
 
     /// <summary>Checks every law on a subject; a broken law does not keep the others from being checked.</summary>

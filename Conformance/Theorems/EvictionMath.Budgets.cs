@@ -3,11 +3,11 @@ using KvIL.Eviction;
 
 namespace KvIL.Conformance.Theorems;
 
-/// <summary>What an allocator of one's own promises beyond an exact total; a law that needs more is skipped, and the report says so.</summary>
+/// <summary>What an allocator or a scorer of one's own promises beyond what all must; a law that needs more is skipped, and the report says so.</summary>
 [Flags]
-public enum AllocatorClaims
+public enum PolicyClaims
 {
-    /// <summary>The total is met, no head exceeds its candidates, equal input gives equal output.</summary>
+    /// <summary>Only what all must: totals are met, no head exceeds its candidates, equal input gives equal output.</summary>
     None = 0,
 
     /// <summary>Between heads of equal length no head loses a row when the total grows.</summary>
@@ -19,8 +19,11 @@ public enum AllocatorClaims
     /// <summary>Without ties budgets follow their heads, to within the one row of a rounding.</summary>
     Equivariant = 4,
 
+    /// <summary>The scorer gives a KV head its scores whatever its number: when heads change places, scores do.</summary>
+    ScoresFollowHeads = 8,
+
     /// <summary>All of them.</summary>
-    All = Monotone | ScaleInvariant | Equivariant,
+    All = Monotone | ScaleInvariant | Equivariant | ScoresFollowHeads,
 }
 
 /// <content>
@@ -29,8 +32,8 @@ public enum AllocatorClaims
 /// </content>
 public partial class EvictionMath
 {
-    /// <summary>What <see cref="Allocate"/> promises.</summary>
-    public virtual AllocatorClaims Claims => AllocatorClaims.All;
+    /// <summary>What <see cref="Allocate"/> and <see cref="Scorer"/> promise.</summary>
+    public virtual PolicyClaims Claims => PolicyClaims.All;
 
     /// <summary>An allocator of one's own: rows of each head, <c>Σ = min(total, candidates)</c>; by default the blend with r = 1/5.</summary>
     public virtual int[] Allocate(float[][] scores, long total) => AllocateHeads(scores, total, HeadAllocation.Blend, new(1, 5));

@@ -1,10 +1,14 @@
 using KvIL.Eviction;
+using KvIL.Eviction.Scores;
 
 namespace KvIL.Conformance.Theorems;
 
 /// <content>Scores of the SnapKV family. q <c>[h, T, d]</c> and k <c>[kv, T, d]</c> after RoPE; query head i reads KV head i / G.</content>
 public partial class EvictionMath
 {
+    /// <summary>A scorer of one's own; by default the keys' norms, <c>−‖k‖₂</c> (arXiv:2406.11430).</summary>
+    public virtual IScorer Scorer => new NormScorer();
+
     /// <summary><c>softmax(x)_j = exp(x_j − max x) / Σ exp(x − max x)</c>; −∞ has weight 0.</summary>
     public virtual double[] Softmax(IReadOnlyList<double> logits) => Theory.WindowScores.Softmax(logits);
 
@@ -35,5 +39,25 @@ public partial class EvictionMath
         return order == PoolOrder.GroupThenPool
             ? Pool(GroupReduce(mean, k.GetLength(0)), kernel, kind)
             : GroupReduce(Pool(mean, kernel, kind), k.GetLength(0));
+    }
+
+    private sealed class NormScorer : IScorer
+    {
+        public string Name => "norms";
+
+        public ScoreNeeds Needs => ScoreNeeds.Keys;
+
+        public void Score(ScoreView x)
+        {
+            for (int h = 0; h < x.KvHeads; h++)
+            {
+                for (int j = 0; j < x.Rows(h); j++)
+                {
+                    float sum = 0;
+                    foreach (float k in x.Keys(h).Slice(j * x.HeadDim, x.HeadDim)) sum += k * k;
+                    x.Scores(h)[j] = -MathF.Sqrt(sum);
+                }
+            }
+        }
     }
 }

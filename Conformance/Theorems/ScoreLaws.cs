@@ -14,22 +14,19 @@ internal static class ScoreLaws
     private static readonly PoolOrder[] s_orders = [PoolOrder.GroupThenPool, PoolOrder.PoolThenGroup];
 
     public static EvictionLaw<WindowCase> SumsToOne { get; } = new(
-        "P28", "Attention_rows_sum_to_one_and_their_prefix_is_the_score", "Σ_j a[i,t,j] = 1; w Σ_{j < n} s[i,j] = Σ_t (1 − window part)", "eviction.md 2.1, steps 3 to 5: no renormalising", "one, and sums", (m, c) =>
+        "P28", "Attention_rows_sum_to_one_and_scores_are_their_columns_before_the_window", "Σ_j a[i,t,j] = 1; w s[i,j] = Σ_t a[i,t,j] for j < T − w", "eviction.md 2.1, steps 3 to 5: no renormalising", "one, and column sums", (m, c) =>
         {
             double[,,] a = m.WindowAttention(c.Queries(), c.Keys(), c.Window);
             double[,] s = m.WindowMean(a);
             Expect.True(s.GetLength(1) == c.Before, $"expected {c.Before} scores of a head, got {s.GetLength(1)}");
             for (int i = 0; i < c.Heads; i++)
             {
-                double prefix = 0;
-                for (int t = 0; t < c.Window; t++)
+                for (int t = 0; t < c.Window; t++) Near.Equal($"sum of row {t} of head {i}", 1, Arrays.Vector(a, i, t).Sum(), m.Gamma(4 * c.Length));
+                for (int j = 0; j < c.Before; j++)
                 {
-                    double[] row = Arrays.Vector(a, i, t);
-                    Near.Equal($"sum of row {t} of head {i}", 1, row.Sum(), m.Gamma(4 * c.Length));
-                    prefix += row.Take(c.Before).Sum();
+                    double column = Enumerable.Range(0, c.Window).Sum(t => a[i, t, j]);
+                    Near.Equal($"column {j} of head {i}", column, c.Window * s[i, j], m.Gamma(4 * c.Window) * c.Window);
                 }
-
-                Near.Equal($"prefix of head {i}", prefix, c.Window * Arrays.Row(s, i).Sum(), m.Gamma(4 * c.Length) * c.Window);
             }
         });
 

@@ -62,6 +62,7 @@ internal static class SelectionLaws
         {
             float[] scores = c.Scores();
             float[] kept = [.. Select(m, c).Select(j => scores[j])];
+            Expect.True(kept.Length == c.Sinks + c.Keep + c.Window, $"expected {c.Sinks + c.Keep + c.Window} rows, got {kept.Length}");
             Near.Same("again", [.. Enumerable.Range(0, kept.Length)], m.SelectRows(kept, c.Sinks, c.Keep, c.Keep));
         });
 

@@ -8,7 +8,7 @@ namespace KvIL.Tests.Laws;
 /// <summary>Every law of eviction on the definitions in double and on the kernels of the CPU backend.</summary>
 public sealed class EvictionLawTests
 {
-    private const int Cases = 100, Seed = 20240716;
+    private const int Cases = 40, Seed = 20240716;
 
     public static TheoryData<string> Laws => [.. EvictionLaws.All.Select(law => law.ToString())];
 

@@ -212,6 +212,12 @@ internal static partial class EvictionMutants
             (int)(seqLen * (1 - ((double)compressionRatio.Numerator / compressionRatio.Denominator)));
     }
 
+    private sealed class Keep_counts_rounded : EvictionMath
+    {
+        public override int KeepCount(int seqLen, Ratio compressionRatio) =>
+            seqLen - (int)new Ratio(compressionRatio.Numerator, compressionRatio.Denominator).RoundHalfEven(seqLen);
+    }
+
     private sealed class Published_keep_counts_made_exact : EvictionMath
     {
         public override int KeepCountCompat(int seqLen, double compressionRatio) => (int)Math.Round(seqLen * (1 - compressionRatio), 6);

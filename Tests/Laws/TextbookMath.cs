@@ -10,7 +10,10 @@ namespace KvIL.Tests.Laws;
 internal sealed partial class TextbookMath(int place, int choice) : EvictionMath
 {
     /// <summary>The places and how many wrong values each has.</summary>
-    public static IReadOnlyDictionary<int, int> Places { get; } = Survey();
+    public static IReadOnlyDictionary<int, int> Places => s_places.Value;
+
+    // Not by a static initialiser: the laws' threads would wait for it.
+    private static readonly Lazy<Dictionary<int, int>> s_places = new(Survey);
 
     public override string Name => place == 0 ? "textbook" : $"textbook with fault {place}.{choice}";
 
