@@ -64,6 +64,8 @@ internal static class VerifyText
             terminal.WriteLine();
             terminal.WriteLine($"window {setting.Window}, kernel {setting.Kernel}: {setting.Promise}");
             terminal.Write(Layers(setting));
+            terminal.WriteLine($"L of Ada is below uniform's in {Lower(setting, split => split.Exact.L)} of {setting.Layers.Count} layers, eps in "
+                + $"{Lower(setting, split => split.Exact.Epsilon)}, eps of the window in {Lower(setting, split => split.WindowEpsilon)}.");
         }
 
         foreach (string violation in model.Violations) terminal.WriteLine($"VIOLATED: {violation}");
@@ -102,6 +104,9 @@ internal static class VerifyText
 
         return table;
     }
+
+    private static int Lower(SettingReport setting, Func<SplitReport, double> figure) =>
+        setting.Layers.Count(layer => figure(layer.Splits[^1]) < figure(layer.Splits[0]));
 
     private static void WriteViolation(Terminal terminal, StatementResult result)
     {
