@@ -39,6 +39,7 @@ public static class LawCatalogue
         AllocateHeadsLaws.TotalIsExact,
         AllocateHeadsLaws.Limits,
         AllocateHeadsLaws.Monotone,
+        AllocateHeadsLaws.Masked,
         SelectRowsLaws.Exact,
         SelectRowsLaws.KeepsTheBest,
         CompactLaws.Exact,
@@ -46,5 +47,15 @@ public static class LawCatalogue
         EvictionLossLaws.Agrees,
         EvictionLossLaws.Ordered,
         EvictionLossLaws.IsTheChangeOfTheOutput,
+        .. ScoreRowsLaws.Agree,
+        ScoreRowsLaws.HostScoreSees,
+        RankingLaws.Weighs,
+        RankingLaws.ScalesByMass,
+        RankingLaws.TwoStages,
+        RankingLaws.Chunks,
+        RankingLaws.Protects,
+        RankingLaws.Prefers,
+        RerotateLaws.Agrees,
+        RerotateLaws.KeepsLogits,
     ];
 }

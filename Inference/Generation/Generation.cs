@@ -156,7 +156,9 @@ public sealed class Generation : IEnumerable<TextPiece>, IAsyncEnumerable<TextPi
     private int Queries(int tokens)
     {
         EvictionPolicy policy = _options.Eviction;
-        int queries = policy.NeedsAllQueries ? Math.Min(tokens, Math.Max(policy.Window, Math.Max(policy.Slack, 1))) : policy.Queries(tokens);
+        bool evictsAgain = _options.EvictEvery > 0 || policy.Rerotates || tokens - _prompt.Length > policy.Slack;
+        int queries = !policy.NeedsAllQueries ? policy.Queries(tokens)
+            : evictsAgain ? Math.Min(tokens, Math.Max(policy.Window, Math.Max(policy.Slack, 1))) : 0;
         return Math.Max(queries < tokens || policy.NeedsAllQueries ? queries : 0, _options.MeasureLoss ? 1 : 0);
     }
 

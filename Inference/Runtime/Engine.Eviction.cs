@@ -160,8 +160,9 @@ public sealed partial class Engine
         bool byScore = policy.UsesScores && total > (long)window * heads && from.Tokens(sequence) > window && total < before.Rows
             && (cut.Prompt is not null || cut.Scores is not null || policy.Queries(int.MaxValue) == 0 || Options.Window > 0)
             && from.FreshQueries(sequence) >= (policy.NeedsAllQueries ? 1 : policy.Queries(int.MaxValue));
-        window = Math.Min(window, perHead);
-        sinks = Math.Min(byScore ? sinks : policy.Sinks, perHead - window);
+        int open = Math.Max(0, perHead - to.Protected[sequence].Length); // what a user protects comes first
+        window = Math.Min(window, open);
+        sinks = Math.Min(byScore ? sinks : policy.Sinks, open - window);
         Ranking ranking = !byScore ? Ranking.Recency : cut.Scores is null ? Ranking.Scores : Ranking.GivenScores;
         EvictionExtras extras = (cut.IsFirst ? FirstExtras : EvictionExtras.None)
             | (policy.Rerotates && total < before.Rows ? EvictionExtras.Rerotate : EvictionExtras.None)
@@ -190,7 +191,8 @@ public sealed partial class Engine
         }
 
         to.Replace(store, fresh);
-        int longest = (int)Math.Min(before.LongestRun, total); // the other heads may have given up all of theirs
+        // Heads that are cut alike are equally long; of others one may have what the rest gave up.
+        int longest = policy.Rerotates ? (int)(total / heads) : (int)Math.Min(before.LongestRun, total);
         to.At(store, sequence) = to.At(store, sequence) with { Rows = total, Free = cut.Free, LongestRun = longest };
         return extras.HasFlag(EvictionExtras.Measure) ? eviction.Costs() : [];
     }

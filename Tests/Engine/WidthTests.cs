@@ -43,6 +43,7 @@ public sealed class WidthTests
 internal static class WidthChild
 {
     private const int Cases = 40;
+    private const int WideCases = 8; // whole panels of queries, several blocks of rows
 
     public static void Print()
     {
@@ -55,6 +56,7 @@ internal static class WidthChild
         $"{Vector512.IsHardwareAccelerated} {Avx2.IsSupported} {Vector128.IsHardwareAccelerated}",
         $"{BitConverter.SingleToInt32Bits(SumInWidth())}",
         .. Enumerable.Range(0, Cases).Select(seed => Line(Conformance.Generators.EvictionCase.Generate(new Random(seed)))),
+        .. Enumerable.Range(0, WideCases).Select(seed => Line(WideCase.Generate(new Random(seed)).Rows)),
         .. Enum.GetValues<DType>().Where(type => type != DType.I32).Select(Line),
     ];
 
