@@ -18,13 +18,15 @@ internal static class VerifyText
         for (int i = 0; i < (longest?.Results.Count ?? 0); i++)
         {
             StatementResult law = longest!.Results[i];
-            string[] counts = [.. devices.Select(device => i < device.Results.Count ? N(device.Results[i].Violations) : "not run")];
+            string[] counts = [.. devices.Select(device => i < device.Results.Count && device.Results[i].Cases > 0 ? N(device.Results[i].Violations) : "not run")];
             Row(table, [Sentence(law.Name), law.Source, .. counts]);
         }
 
         terminal.Write(table);
         foreach (DeviceLaws device in devices)
         {
+            int without = device.Results.Count(law => law.Cases == 0);
+            if (without > 0) terminal.WriteLine($"{device.Device}: {without} of {device.Results.Count} laws are not run, because the device does not have their operations.");
             if (device.Problem is not null) terminal.WriteLine($"{device.Device} FAILED: {device.Problem}");
             foreach (StatementResult law in device.Results) WriteViolation(terminal, law);
         }

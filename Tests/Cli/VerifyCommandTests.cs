@@ -78,6 +78,21 @@ public sealed class VerifyCommandTests
         Assert.Contains("cpu FAILED: It is asleep.", text, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_law_of_an_operation_that_a_device_lacks_is_not_run_there_and_breaks_nothing()
+    {
+        Verifier verifier = new(_ => new TamperedBackend(new ReferenceBackend(1)) { Lacks = op => op is Ops.RmsNormOp }, 1, default)
+        {
+            Laws = [RmsNormLaws.Agrees, Allocation],
+            Theorems = [],
+        };
+        (int code, string text) = Run(verifier);
+        Assert.Equal(App.Success, code);
+        Assert.Matches(@"RmsNorm agrees with the oracle +RmsNormOp; class Reduction +not run", text);
+        Assert.Contains("cpu: 1 of 2 laws are not run", text, StringComparison.Ordinal);
+        Assert.Equal([0, 2], verifier.RunLaws("cpu", 2, _ => { }).Results.Select(law => law.Cases));
+    }
+
     // What Ada-KV does not claim, and what is false.
     [Fact]
     public void A_theorem_that_is_none_is_found_and_made_smaller()
