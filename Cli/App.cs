@@ -56,6 +56,7 @@ internal static class App
         {
             DemoCommand.Create(context),
             RunCommand.Create(context),
+            ExplainCommand.Create(context),
             EvalCommand.Create(context),
             PplCommand.Create(context),
             EvictCommand.Create(context),

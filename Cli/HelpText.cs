@@ -35,6 +35,30 @@ internal static class HelpText
             through the model's chat template, and special tokens that it spells are such tokens, those in the message included.
 
             """,
+        ["explain"] = """
+            Examples:
+              kvil explain models/kvil-demo -f story.txt --evict ada-snapkv:window=16 --budget 10%
+              kvil explain models/kvil-demo -f story.txt --evict ada-snapkv:window=16 --budget 10% --html map.html
+              kvil explain MODEL -f story.txt --evict pyramidkv --layer 0
+              kvil explain MODEL -f story.txt --evict snapkv --json | jq '.stores[0].heads[0].quota'
+
+            For each layer and KV head: the rows before rounding (quota) and after, and why each token stayed or went: sink,
+            window, protected, or its rank and score against the cut, which is the score of the last row that stayed. The
+            kept score is the share of the sum of scores, of the rows that competed, that the kept ones hold. L is the L1
+            distance of a layer's attention output from the full cache's, at the last query of the prompt; ε bounds it.
+
+            --html writes one page that works offline: the map of tokens by heads, the prompt shaded by how many heads kept
+            each token, and the budgets.
+
+            --json prints {"model", "policy", "budget", "floor", "prompt_tokens", "question_tokens", "evicted", "rows",
+            "all_rows", "shown_layer", "tokens": [{"position", "id", "text", "bytes", "kept_by"}], "question": [the same],
+            "stores": [{"store", "layers", "by_score", "split", "quota": {"exact", "value"}, "rows", "all_rows", "sinks",
+            "window", "score_share", "costs": [{"layer", "loss", "theta", "epsilon_head", "epsilon"}], "heads": [{"head",
+            "quota", "adaptive", "uniform", "guaranteed", "rows", "ranked", "cut", "positions", "scores", "ranks",
+            "reasons"}]}]}. The last four are lists of one length; a reason is whole, window, sink, protected, score, recent
+            or dropped. A layer's quota is rows a head on average, and null where the policy compares layers.
+
+            """,
         ["eval"] = """
             Examples:
               kvil eval models/kvil-demo --set models/kvil-demo/needle-grimm.jsonl \

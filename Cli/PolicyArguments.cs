@@ -1,3 +1,4 @@
+using System.Globalization;
 using KvIL.Eviction;
 using KvIL.Inference;
 
@@ -41,5 +42,17 @@ internal static class PolicyArguments
             throw new RequestException(
                 $"The budget of {budget.Rows} rows is above the model's context of {context} tokens; give at most {context}, or a share such as 20%.");
         }
+    }
+
+    /// <summary>What <c>--protect</c> says: A..B, B not included.</summary>
+    /// <exception cref="UsageException">It is no such range.</exception>
+    public static Range ReadRange(string text)
+    {
+        string[] ends = text.Split("..");
+        return ends.Length == 2 && Index(ends[0]) is int first && Index(ends[1]) is int end && first < end
+            ? first..end
+            : throw new UsageException($"--protect expects a range of token numbers such as 0..12, got '{text}'.");
+
+        static int? Index(string s) => int.TryParse(s, NumberStyles.None, CultureInfo.InvariantCulture, out int i) ? i : null;
     }
 }

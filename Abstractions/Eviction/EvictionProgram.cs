@@ -118,6 +118,9 @@ public sealed class EvictionProgram
     /// <summary>F32 <c>[kv_heads, len]</c>: input of a program that takes scores, output of one that gives them or is traced; else null.</summary>
     public Slot? Scores { get; private set; }
 
+    /// <summary>F32 <c>[kv_heads, len]</c>, the scores by which heads were compared: an output when traced and others than <see cref="Scores"/>; else null.</summary>
+    public Slot? Compared { get; private set; }
+
     /// <summary>F32 <c>[1]</c> per reader, CAKE's preference; empty unless a program that only scores serves it.</summary>
     public ImmutableArray<Slot> Preferences { get; private set; } = [];
 
@@ -259,7 +262,8 @@ public sealed class EvictionProgram
         Slot counts = Counts ?? _builder.AllocateHeads(compared, From, Sequence, Total, Sinks, Window, policy.Heads, policy.Floor);
         if (policy.Critical is Ratio epsilon)
         {
-            scores = _builder.TwoStageScores(scores, counts, From, Projected()[0], Sequence, Sinks, Window, epsilon);
+            scores = _builder.TwoStageScores(
+                scores, counts, From, Projected()[0], Sequence, Sinks, Window, epsilon, Total, policy.Heads == HeadAllocation.Mask ? policy.Floor : default);
         }
 
         Slot rows = _builder.SelectRows(scores, counts, From, Sequence, Total, Sinks, Window);
@@ -278,6 +282,7 @@ public sealed class EvictionProgram
         if (_extras.HasFlag(EvictionExtras.Trace))
         {
             Scores ??= _builder.Output(scores);
+            Compared = compared == Scores ? null : _builder.Output(compared);
             Counts ??= _builder.Output(counts);
             Rows = _builder.Output(rows);
         }

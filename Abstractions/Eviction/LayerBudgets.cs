@@ -65,6 +65,26 @@ public static class LayerBudgets
         }
     }
 
+    /// <summary>x_l of <see cref="PyramidExact"/>: a layer's rows before they are rounded.</summary>
+    /// <param name="rows">Rows per KV head that a layer keeps on average.</param>
+    /// <param name="candidates">n, rows that can be kept.</param>
+    /// <param name="beta">β, at least 1.</param>
+    /// <param name="layer">l, from 0.</param>
+    /// <param name="layers">L.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
+    /// <exception cref="OverflowException">β · L · n does not fit 64 bits.</exception>
+    public static Ratio PyramidQuota(int rows, int candidates, int beta, int layer, int layers)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(rows);
+        ArgumentOutOfRangeException.ThrowIfNegative(candidates);
+        ArgumentOutOfRangeException.ThrowIfLessThan(beta, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(layer);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(layer, layers);
+        if (rows >= candidates || layers < 2) return new(Math.Min(rows, candidates), 1);
+        (long numerator, long denominator) = Ideal(rows, candidates, beta, layer, layers);
+        return new(numerator, denominator);
+    }
+
     /// <summary>The integer schedule of the AdaKV repository and KVCache-Factory for one layer, bit for bit.</summary>
     /// <remarks>
     /// <code>

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text;
 using KvIL.Eviction;
 using KvIL.Inference;
@@ -199,7 +198,7 @@ internal sealed class RunCommand
         {
             Eviction = policy,
             Question = parse.GetValue(_question),
-            Protect = [.. (parse.GetValue(_protect) ?? []).Select(ReadRange)],
+            Protect = [.. (parse.GetValue(_protect) ?? []).Select(PolicyArguments.ReadRange)],
             EvictEvery = parse.GetValue(_evictEvery),
             MaxTokens = parse.GetValue(_maxTokens),
             Sampling = sampling,
@@ -207,16 +206,6 @@ internal sealed class RunCommand
             Chunk = parse.GetValue(_chunk),
             MemoryLimit = parse.GetValue(_memoryLimit),
         };
-    }
-
-    private static Range ReadRange(string text)
-    {
-        string[] ends = text.Split("..");
-        return ends.Length == 2 && Index(ends[0]) is int first && Index(ends[1]) is int end && first < end
-            ? first..end
-            : throw new UsageException($"--protect expects a range of token numbers such as 0..12, got '{text}'.");
-
-        static int? Index(string s) => int.TryParse(s, NumberStyles.None, CultureInfo.InvariantCulture, out int i) ? i : null;
     }
 
     private void PrintPlans(LanguageModel model, GenerationOptions options)

@@ -1,7 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text;
-using System.Text.Unicode;
 using KvIL.Inference.Tokenization;
 
 namespace KvIL.Cli.Commands;
@@ -91,10 +89,10 @@ internal sealed class TokenizeCommand
         foreach (int id in ids)
         {
             _context.Cancelled.ThrowIfCancellationRequested();
-            _context.Terminal.Out.WriteLine($"{Number(id).PadLeft(width)}  {Piece(tokenizer, id)}");
+            _context.Terminal.Out.WriteLine($"{Number(id).PadLeft(width)}  {TokenText.Quoted(tokenizer, id)}");
         }
 
-        string bos = tokenizer is { AddsBos: true, BosId: { } first } ? $"; a prompt starts with {Number(first)}, {Piece(tokenizer, first)}" : "";
+        string bos = tokenizer is { AddsBos: true, BosId: { } first } ? $"; a prompt starts with {Number(first)}, {TokenText.Quoted(tokenizer, first)}" : "";
         _context.Terminal.Error.WriteLine($"{ids.Length} tokens of {tokenizer.VocabSize}, {tokenizer.Kind}{bos}");
     }
 
@@ -120,12 +118,12 @@ internal sealed class TokenizeCommand
 
         if (failures is [VectorFailure first, ..])
         {
-            terminal.Out.WriteLine($"entry {first.Entry}: {Quote(first.Text)}");
+            terminal.Out.WriteLine($"entry {first.Entry}: {TokenText.Quote(first.Text)}");
             terminal.Out.WriteLine($"  expected {string.Join(' ', first.Expected)}");
             terminal.Out.WriteLine($"  got      {string.Join(' ', first.Got)}");
             if (first.Decoded is { } decoded)
             {
-                terminal.Out.WriteLine($"  which decodes to {Quote(decoded)}");
+                terminal.Out.WriteLine($"  which decodes to {TokenText.Quote(decoded)}");
             }
         }
 
@@ -134,42 +132,4 @@ internal sealed class TokenizeCommand
     }
 
     private static string Number(int value) => value.ToString(CultureInfo.InvariantCulture);
-
-    // Special tokens bare, text in quotes, bytes that are no whole characters as numbers.
-    private static string Piece(ITokenizer tokenizer, int id)
-    {
-        if (tokenizer.IsSpecial(id))
-        {
-            return Escape(tokenizer.TokenOf(id) ?? "");
-        }
-
-        ReadOnlySpan<byte> utf8 = tokenizer.BytesOf(id).Span;
-        return Utf8.IsValid(utf8) ? Quote(Encoding.UTF8.GetString(utf8)) : $"bytes {Convert.ToHexString(utf8)}";
-    }
-
-    private static string Quote(string text) => $"\"{Escape(text)}\"";
-
-    private static string Escape(string text)
-    {
-        StringBuilder escaped = new(text.Length);
-        foreach (Rune rune in text.EnumerateRunes())
-        {
-            escaped.Append(rune.Value switch
-            {
-                '\n' => "\\n",
-                '\r' => "\\r",
-                '\t' => "\\t",
-                '"' => "\\\"",
-                '\\' => "\\\\",
-                _ when rune.Value != ' ' && NeedsNumber(rune) => $"\\u{{{rune.Value:x}}}",
-                _ => rune.ToString(),
-            });
-        }
-
-        return escaped.ToString();
-    }
-
-    private static bool NeedsNumber(Rune rune) => Rune.GetUnicodeCategory(rune) is
-        UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.SpaceSeparator or UnicodeCategory.LineSeparator
-        or UnicodeCategory.ParagraphSeparator or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned;
 }

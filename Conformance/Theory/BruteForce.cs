@@ -40,6 +40,39 @@ public static class BruteForce
         return best;
     }
 
+    /// <summary><see cref="BestMass"/> for every total in one pass, with a least number of rows of each head.</summary>
+    /// <param name="scores"><c>scores[i][j]</c>.</param>
+    /// <param name="least">Rows that every head keeps at least, by the total.</param>
+    /// <returns>−∞ where no set is allowed.</returns>
+    /// <exception cref="ArgumentException">There are more than 20 rows.</exception>
+    public static double[] BestMasses(double[][] scores, Func<int, long> least)
+    {
+        int rows = scores.Sum(s => s.Length);
+        if (rows > 20) throw new ArgumentException($"Expected at most 20 rows, got {rows}.", nameof(scores));
+        double[] best = new double[rows + 1];
+        Array.Fill(best, double.NegativeInfinity);
+        for (int set = 0; set < 1 << rows; set++)
+        {
+            (int total, int bit, double mass, int fewest) = (BitOperations.PopCount((uint)set), 0, 0, int.MaxValue);
+            foreach (double[] head in scores)
+            {
+                int count = 0;
+                foreach (double score in head)
+                {
+                    if ((set >> bit++ & 1) == 0) continue;
+                    mass += score;
+                    count++;
+                }
+
+                fewest = Math.Min(fewest, count);
+            }
+
+            if (fewest >= least(total)) best[total] = Math.Max(best[total], mass);
+        }
+
+        return best;
+    }
+
     /// <summary>All ways to write B as a sum of one count per head, none above the head's candidates.</summary>
     public static IEnumerable<int[]> Compositions(int[] candidates, int total)
     {

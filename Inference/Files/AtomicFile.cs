@@ -1,7 +1,7 @@
 namespace KvIL.Inference.Files;
 
 /// <summary>Files that are there as a whole or not at all.</summary>
-internal static class AtomicFile
+public static class AtomicFile
 {
     private const int BufferBytes = 1 << 20;
 
@@ -11,13 +11,8 @@ internal static class AtomicFile
     /// <exception cref="ModelFileException">The file system refuses: no such directory, no permission, disk full.</exception>
     public static void Write(string path, Action<Stream> write)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        if (Directory.Exists(path))
-        {
-            throw new ModelFileException($"{path}: this is a directory; name a file to write.");
-        }
-
-        string directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        ArgumentNullException.ThrowIfNull(write);
+        string directory = Check(path);
         string temporary = Path.Combine(directory, $".{Path.GetFileName(path)}.{Guid.NewGuid():N}.part");
         // A process that is told to end at once does not come to the catch below.
         EventHandler atExit = (_, _) => Delete(temporary);
@@ -53,6 +48,22 @@ internal static class AtomicFile
         {
             AppDomain.CurrentDomain.ProcessExit -= atExit;
         }
+    }
+
+    /// <summary>Refuses what cannot become a file, before any work is done for it; gives its directory.</summary>
+    /// <exception cref="ModelFileException">The path is a directory, or in one that is not there.</exception>
+    public static string Check(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        if (Directory.Exists(path))
+        {
+            throw new ModelFileException($"{path}: this is a directory; name a file to write.");
+        }
+
+        string directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        return Directory.Exists(directory)
+            ? directory
+            : throw new ModelFileException($"{path}: there is no directory {directory}; make it first.");
     }
 
     // What cannot be deleted either must not hide why the writing failed.

@@ -103,7 +103,8 @@ public sealed class Generation : IEnumerable<TextPiece>, IAsyncEnumerable<TextPi
             Chunk = Math.Max(1, Math.Min(_options.Chunk, _prompt.Length)),
             MaxTokens = tokens,
             RowType = _options.RowType,
-            Window = Queries(tokens),
+            Window = Queries(
+                policy, tokens, _options.MeasureLoss, evictsAgain: _options.EvictEvery > 0 || policy.Rerotates || tokens - _prompt.Length > policy.Slack),
             RemembersPrompt = policy.NeedsAllQueries,
             MeasureLoss = _options.MeasureLoss,
         };
@@ -153,20 +154,18 @@ public sealed class Generation : IEnumerable<TextPiece>, IAsyncEnumerable<TextPi
 
     // A window as long as the whole run never scores, so nothing is remembered for it; measuring takes the last query. A policy that reads
     // all queries of the prompt has those of the text since the last eviction when it evicts again.
-    private int Queries(int tokens)
+    internal static int Queries(EvictionPolicy policy, int tokens, bool measures, bool evictsAgain)
     {
-        EvictionPolicy policy = _options.Eviction;
-        bool evictsAgain = _options.EvictEvery > 0 || policy.Rerotates || tokens - _prompt.Length > policy.Slack;
         int queries = !policy.NeedsAllQueries ? policy.Queries(tokens)
             : evictsAgain ? Math.Min(tokens, Math.Max(policy.Window, Math.Max(policy.Slack, 1))) : 0;
-        return Math.Max(queries < tokens || policy.NeedsAllQueries ? queries : 0, _options.MeasureLoss ? 1 : 0);
+        return Math.Max(queries < tokens || policy.NeedsAllQueries ? queries : 0, measures ? 1 : 0);
     }
 
-    private IEnumerable<int> Positions(Range range)
+    internal static IEnumerable<int> Positions(Range range, int length)
     {
-        int first = range.Start.GetOffset(_prompt.Length), end = range.End.GetOffset(_prompt.Length);
-        return first >= 0 && first < end && end <= _prompt.Length ? Enumerable.Range(first, end - first) : throw new RequestException(
-            $"The tokens to protect, {range}, are none of the prompt's {_prompt.Length}; give a range inside it.");
+        int first = range.Start.GetOffset(length), end = range.End.GetOffset(length);
+        return first >= 0 && first < end && end <= length ? Enumerable.Range(first, end - first) : throw new RequestException(
+            $"The tokens to protect, {range}, are none of the prompt's {length}; give a range inside it.");
     }
 
     private IEnumerable<TextPiece> Run(Engine engine, KvCache cache, int maxTokens)
@@ -174,7 +173,7 @@ public sealed class Generation : IEnumerable<TextPiece>, IAsyncEnumerable<TextPi
         MemoryAccount memory = _model.Backend.Memory;
         memory.ResetPeaks();
         Stopwatch clock = Stopwatch.StartNew();
-        engine.Protect(cache, 0, _options.Protect.SelectMany(Positions));
+        engine.Protect(cache, 0, _options.Protect.SelectMany(range => Positions(range, _prompt.Length)));
         Statistics.Costs = engine.Prefill(
             cache, 0, _prompt, _options.Eviction, _question.Length + maxTokens, _options.PrefillProgress, _options.EvictEvery);
         if (_question.Length > 0)

@@ -30,6 +30,9 @@ internal enum Ranking
 
     /// <summary>From scores that the host gives.</summary>
     GivenScores,
+
+    /// <summary>From scores and counts that the host gives, which together name rows.</summary>
+    GivenRows,
 }
 
 /// <summary>What an eviction plan is compiled for.</summary>
@@ -54,6 +57,9 @@ internal sealed record EvictionArguments(KvCache Cache, int Store, int Sequence,
 
     /// <summary>Scores given, <c>[kv_heads, longest run]</c>.</summary>
     public float[]? Scores { get; init; }
+
+    /// <summary>Rows of each head, given; null where the heads compete for them.</summary>
+    public int[]? Counts { get; init; }
 
     /// <summary>Positions that are kept whatever their score.</summary>
     public ImmutableArray<int> Protected { get; init; } = [];
@@ -85,7 +91,8 @@ internal sealed class EvictionExecutable : IDisposable
             Ranking.Recency => EvictionProgram.ByRecency(engine.StoreSpec, readers, tokens, tokens, key.Extras),
             Ranking.Scores => EvictionProgram.ByScore(policy, engine.StoreSpec, readers, tokens, tokens, key.Extras),
             Ranking.ScoresOnly => EvictionProgram.ScoresOnly(policy, engine.StoreSpec, readers, tokens, tokens),
-            _ => EvictionProgram.ByGivenScores(policy, engine.StoreSpec, readers, tokens, tokens, key.Extras),
+            Ranking.GivenScores => EvictionProgram.ByGivenScores(policy, engine.StoreSpec, readers, tokens, tokens, key.Extras),
+            _ => EvictionProgram.ByGivenScores(policy, engine.StoreSpec, readers, tokens, tokens, key.Extras, countsGiven: true),
         };
         _executable = Compile(engine.Model.Backend, policy);
         _bindings = new(_program.Plan);
@@ -94,7 +101,7 @@ internal sealed class EvictionExecutable : IDisposable
             _bindings[_program.OutputProjections[i]] = engine.Model.Weights[Transformer.OutputProjection(_readers[i])];
         }
 
-        Slot?[] own = [.. _program.Losses, .. _program.Preferences, _program.Scores, _program.Counts, _program.Rows, _program.ProtectedPositions];
+        Slot?[] own = [.. _program.Losses, .. _program.Preferences, _program.Scores, _program.Compared, _program.Counts, _program.Rows, _program.ProtectedPositions];
         foreach (Slot slot in own.OfType<Slot>())
         {
             _bindings[slot] = _own[slot] = engine.Model.Backend.Allocate(slot.Tensor, MemoryKind.Activations);
@@ -139,6 +146,11 @@ internal sealed class EvictionExecutable : IDisposable
             _engine.Queue.Upload<float>(a.Scores, _own[_program.Scores!]);
         }
 
+        if (a.Counts is not null)
+        {
+            _engine.Queue.Upload<int>(a.Counts, _own[_program.Counts!]);
+        }
+
         _engine.Queue.Enqueue(_executable, _bindings);
     }
 
@@ -151,6 +163,10 @@ internal sealed class EvictionExecutable : IDisposable
 
     /// <summary>Scores of the last run, <c>[kv_heads, longest run]</c>.</summary>
     public float[] Scores(int longestRun) => Download<float>(_program.Scores!, _engine.StoreSpec.NumKvHeads * longestRun);
+
+    /// <summary>Scores by which heads were compared in the last run; null where they are <see cref="Scores"/>.</summary>
+    public float[]? Compared(int longestRun) =>
+        _program.Compared is Slot compared ? Download<float>(compared, _engine.StoreSpec.NumKvHeads * longestRun) : null;
 
     /// <summary>CAKE's preference for the store in the last run: the largest of its readers'.</summary>
     public float Preference() => _program.Preferences.Max(preference => Download<float>(preference, 1)[0]);

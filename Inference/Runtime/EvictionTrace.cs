@@ -12,4 +12,8 @@ namespace KvIL.Inference.Runtime;
 /// <param name="Positions">By KV head, the position of each row before.</param>
 /// <param name="Kept">By KV head, the rows kept, ascending.</param>
 public sealed record EvictionTrace(
-    int Store, ImmutableArray<int> Readers, int Sinks, int Window, bool ByScore, float[][] Scores, int[][] Positions, int[][] Kept);
+    int Store, ImmutableArray<int> Readers, int Sinks, int Window, bool ByScore, float[][] Scores, int[][] Positions, int[][] Kept)
+{
+    /// <summary>By KV head, the scores by which rows were split over the heads: <see cref="Scores"/>, unless the policy compares heads by others.</summary>
+    public float[][] Compared { get; init; } = Scores;
+}
