@@ -37,12 +37,12 @@ internal static class VerifyText
 
     public static void WriteTheorems(Terminal terminal, IReadOnlyList<StatementResult> theorems, AdaAgainstUniform ada, int cases)
     {
-        terminal.WriteLine($"Theorems in double, {cases} random cases of each; a case has at most 16 rows, so that every set of rows to keep can be tried.");
+        terminal.WriteLine($"Theorems of Ada-KV in double, {cases} random cases of each, with at most 16 rows, so that every set of rows can be tried; then the catalogue of docs/laws.md.");
         Table table = EvalTables.Plain().AddColumns("theorem", "source", "cases", "violations");
         foreach (TableColumn column in table.Columns.Skip(2)) column.RightAligned().NoWrap();
         foreach (StatementResult theorem in theorems)
         {
-            Row(table, Sentence(theorem.Name), theorem.Source, N(theorem.Cases), N(theorem.Violations));
+            Row(table, Sentence(theorem.Name), theorem.Source, N(theorem.Cases), theorem.Cases == 0 ? "not claimed" : N(theorem.Violations));
         }
 
         terminal.Write(table);
@@ -114,7 +114,7 @@ internal static class VerifyText
     {
         if (result.First is not { } first) return;
         terminal.WriteLine($"VIOLATED in {result.Violations} of {result.Cases} cases: {Sentence(result.Name)}");
-        terminal.WriteLine($"  first with --seed {first.Seed} --cases 1: {first.Case}");
+        terminal.WriteLine($"  first with --seed {first.Seed} as {first.Case}");
         terminal.WriteLine($"  made smaller: {first.Shrunk}");
         terminal.WriteLine($"  there: {first.Difference}");
     }
