@@ -34,10 +34,16 @@ public sealed class PlanRunner(IBackend backend) : IDisposable
     /// <summary>Runs a scenario.</summary>
     /// <returns>The value of every output, and of every state under the slot that was its input.</returns>
     /// <exception cref="LawViolation">Something outside the results was written.</exception>
+    /// <exception cref="UnsupportedOpException">The backend says that it does not have an op of the plan.</exception>
     public PlanResults Run(Scenario scenario)
     {
         ArgumentNullException.ThrowIfNull(scenario);
         Plan plan = scenario.Plan;
+        if (plan.Ops.FirstOrDefault(op => !backend.Supports(op)) is { } missing)
+        {
+            throw new UnsupportedOpException($"{backend.Name} does not have {missing.Name}.");
+        }
+
         Dictionary<Slot, Placed> placed = [];
         try
         {
@@ -244,6 +250,9 @@ public sealed class PlanRunner(IBackend backend) : IDisposable
         public void Dispose() => Owned.Dispose();
     }
 }
+
+/// <summary>A backend says that it does not have an op: a law of it cannot be run there, which breaks nothing.</summary>
+public sealed class UnsupportedOpException(string message) : NotSupportedException(message);
 
 /// <summary>What a run left behind.</summary>
 public sealed class PlanResults(IReadOnlyDictionary<Slot, HostValue> values)

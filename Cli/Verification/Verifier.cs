@@ -4,6 +4,7 @@ using KvIL.Conformance;
 using KvIL.Conformance.Laws;
 using KvIL.Conformance.Oracle;
 using KvIL.Conformance.Statements;
+using KvIL.Conformance.Theorems;
 using KvIL.Conformance.Theory;
 using KvIL.Inference;
 
@@ -15,11 +16,14 @@ namespace KvIL.Cli.Verification;
 /// <param name="cancelled">Ends it.</param>
 internal sealed class Verifier(Func<string, IBackend> open, int seed, CancellationToken cancelled)
 {
+    private const int CatalogueCasesOneIn = 50;
+
     /// <summary>The laws of the backends.</summary>
     public IReadOnlyList<Law> Laws { get; init; } = LawCatalogue.All;
 
-    /// <summary>The theorems: any list of statements does.</summary>
-    public ImmutableArray<IStatement> Theorems { get; init; } = Conformance.Theory.Theorems.All;
+    /// <summary>The theorems: any list of statements does. Laws of the catalogue of eviction get fewer cases, because there are many of them.</summary>
+    public ImmutableArray<IStatement> Theorems { get; init; } =
+        [.. AdaTheorems.All, .. EvictionLaws.All.Select(law => new EvictionLawOn(law, new EvictionMath()) { OneIn = CatalogueCasesOneIn })];
 
     /// <summary>Every law on one device.</summary>
     public DeviceLaws RunLaws(string device, int cases, Action<double> progress)

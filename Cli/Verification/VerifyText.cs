@@ -18,13 +18,15 @@ internal static class VerifyText
         for (int i = 0; i < (longest?.Results.Count ?? 0); i++)
         {
             StatementResult law = longest!.Results[i];
-            string[] counts = [.. devices.Select(device => i < device.Results.Count ? N(device.Results[i].Violations) : "not run")];
+            string[] counts = [.. devices.Select(device => i < device.Results.Count && device.Results[i].Cases > 0 ? N(device.Results[i].Violations) : "not run")];
             Row(table, [Sentence(law.Name), law.Source, .. counts]);
         }
 
         terminal.Write(table);
         foreach (DeviceLaws device in devices)
         {
+            int without = device.Results.Count(law => law.Cases == 0);
+            if (without > 0) terminal.WriteLine($"{device.Device}: {without} of {device.Results.Count} laws are not run, because the device does not have their operations.");
             if (device.Problem is not null) terminal.WriteLine($"{device.Device} FAILED: {device.Problem}");
             foreach (StatementResult law in device.Results) WriteViolation(terminal, law);
         }
@@ -35,12 +37,12 @@ internal static class VerifyText
 
     public static void WriteTheorems(Terminal terminal, IReadOnlyList<StatementResult> theorems, AdaAgainstUniform ada, int cases)
     {
-        terminal.WriteLine($"Theorems in double, {cases} random cases of each; a case has at most 16 rows, so that every set of rows to keep can be tried.");
+        terminal.WriteLine($"Theorems of Ada-KV in double, {cases} random cases of each, with at most 16 rows, so that every set of rows can be tried; then the catalogue of docs/laws.md.");
         Table table = EvalTables.Plain().AddColumns("theorem", "source", "cases", "violations");
         foreach (TableColumn column in table.Columns.Skip(2)) column.RightAligned().NoWrap();
         foreach (StatementResult theorem in theorems)
         {
-            Row(table, Sentence(theorem.Name), theorem.Source, N(theorem.Cases), N(theorem.Violations));
+            Row(table, Sentence(theorem.Name), theorem.Source, N(theorem.Cases), theorem.Cases == 0 ? "not claimed" : N(theorem.Violations));
         }
 
         terminal.Write(table);
@@ -64,6 +66,8 @@ internal static class VerifyText
             terminal.WriteLine();
             terminal.WriteLine($"window {setting.Window}, kernel {setting.Kernel}: {setting.Promise}");
             terminal.Write(Layers(setting));
+            terminal.WriteLine($"L of Ada is below uniform's in {Lower(setting, split => split.Exact.L)} of {setting.Layers.Count} layers, eps in "
+                + $"{Lower(setting, split => split.Exact.Epsilon)}, eps of the window in {Lower(setting, split => split.WindowEpsilon)}.");
         }
 
         foreach (string violation in model.Violations) terminal.WriteLine($"VIOLATED: {violation}");
@@ -103,11 +107,14 @@ internal static class VerifyText
         return table;
     }
 
+    private static int Lower(SettingReport setting, Func<SplitReport, double> figure) =>
+        setting.Layers.Count(layer => figure(layer.Splits[^1]) < figure(layer.Splits[0]));
+
     private static void WriteViolation(Terminal terminal, StatementResult result)
     {
         if (result.First is not { } first) return;
         terminal.WriteLine($"VIOLATED in {result.Violations} of {result.Cases} cases: {Sentence(result.Name)}");
-        terminal.WriteLine($"  first with --seed {first.Seed} --cases 1: {first.Case}");
+        terminal.WriteLine($"  first with --seed {first.Seed} as {first.Case}");
         terminal.WriteLine($"  made smaller: {first.Shrunk}");
         terminal.WriteLine($"  there: {first.Difference}");
     }

@@ -27,7 +27,7 @@ public sealed record Counterexample(int Seed, string Case, string Shrunk, string
 /// <summary>What came of a statement.</summary>
 /// <param name="Name">The statement.</param>
 /// <param name="Source">Where it comes from.</param>
-/// <param name="Cases">Cases checked.</param>
+/// <param name="Cases">Cases checked; 0 where the backend does not have what the statement is about.</param>
 /// <param name="Violations">Cases of which it was not true.</param>
 /// <param name="First">The first of them; null for none.</param>
 public sealed record StatementResult(string Name, string Source, int Cases, int Violations, Counterexample? First);

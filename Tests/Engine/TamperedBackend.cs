@@ -14,11 +14,14 @@ internal sealed class TamperedBackend(IBackend inner) : IBackend
     /// <summary>Runs after each plan; may change what it wrote.</summary>
     public Action<IQueue, Bindings>? After { get; init; }
 
+    /// <summary>Ops that the backend says it does not have; null for none.</summary>
+    public Func<Op, bool>? Lacks { get; init; }
+
     public string Name => inner.Name;
 
     public MemoryAccount Memory => inner.Memory;
 
-    public bool Supports(Op op) => inner.Supports(op);
+    public bool Supports(Op op) => Lacks?.Invoke(op) != true && inner.Supports(op);
 
     public IBuffer Allocate(TensorSpec spec, MemoryKind kind) => inner.Allocate(spec, kind);
 

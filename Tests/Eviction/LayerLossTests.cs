@@ -122,7 +122,7 @@ public sealed class LayerLossTests
 
     [Fact]
     public void The_theorems_hold() => Assert.All(
-        Theorems.All, theorem => Assert.Null(theorem.Run(seed: 20260101, cases: 300).First));
+        AdaTheorems.All, theorem => Assert.Null(theorem.Run(seed: 20260101, cases: 300).First));
 
     [Theory]
     [InlineData(HeadAllocation.Uniform)]

@@ -7,7 +7,7 @@ namespace KvIL.Conformance.Theory;
 
 /// <summary>The theorems of Ada-KV (arXiv:2407.11550), §3, on random cases in double; sets of rows are tried out one by one.</summary>
 /// <remarks>That Ada's true loss is below uniform's is no theorem: <see cref="AdaAgainstUniform"/> counts how often it is.</remarks>
-public static class Theorems
+public static class AdaTheorems
 {
     /// <summary>‖A − Â‖₁ = 2(1 − F) for every query head that keeps a row.</summary>
     public static Theorem<TheoremCase> ChangeOfAttention { get; } = new("|A - A'|_1 = 2(1 - F)", "Ada-KV, proof of theorem 3.1", c =>
