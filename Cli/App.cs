@@ -59,6 +59,8 @@ internal static class App
             ExplainCommand.Create(context),
             EvalCommand.Create(context),
             PplCommand.Create(context),
+            EvictCommand.Create(context),
+            VerifyCommand.Create(context),
             InspectCommand.Create(context),
             TokenizeCommand.Create(context),
             CheckCommand.Create(context),

@@ -64,12 +64,15 @@ internal static class CommonOptions
     };
 
     /// <summary>The device that the options name.</summary>
-    public static Device ReadDevice(ParseResult parse, Option<int> threads, Option<string>? device = null)
+    public static Device ReadDevice(ParseResult parse, Option<int> threads, Option<string>? device = null) =>
+        ReadDevice(device is null ? "cpu" : parse.GetValue(device)!, parse.GetValue(threads));
+
+    /// <summary>The device of that name.</summary>
+    public static Device ReadDevice(string name, int threads)
     {
-        string name = device is null ? "cpu" : parse.GetValue(device)!;
         try
         {
-            return KvIL.Device.Parse(name, parse.GetValue(threads));
+            return KvIL.Device.Parse(name, threads);
         }
         catch (ArgumentException e) when (e.ParamName is string parameter)
         {

@@ -17,6 +17,7 @@ internal static class HelpText
               kvil run MODEL -p "Once upon a time"
               kvil run MODEL -f long.txt --evict ada-snapkv --budget 20%
               kvil doctor
+              kvil verify
               kvil COMMAND --help
 
             Exit codes: 0 done, 1 it could not be done, 2 the command line means nothing, 130 Ctrl+C, 143 SIGTERM.
@@ -94,6 +95,46 @@ internal static class HelpText
 
             --json prints {"text_tokens", "window", "windows", "scored", "mean_nll", "standard_error", "perplexity",
             "window_mean_nll": [one a window]}.
+            """,
+        ["evict"] = """
+            Examples:
+              kvil evict layer.safetensors --evict ada-snapkv:window=8 --budget 20%
+              kvil evict golden/eviction/inputs.safetensors --input in00 --evict ada-snapkv:window=8,kernel=1 --budget 28
+              kvil evict scores.safetensors --evict ada-snapkv:alloc=pure --budget 2 --json | jq .allocation.heads
+
+            Tensors, in F32, F16, BF16 or F64: q [h, T, d] and k [kv, T, d] after RoPE, v [kv, T, d] and wo [D, h*d] for the loss,
+            and qd [h, d], a decode query that sees all T keys, which the loss is then measured at in place of the last query of q.
+            Without q, qd is the one query of a policy with window=1. Logits are scaled by 1/sqrt(d). Policies that look before RoPE
+            turn it back by --rope-theta, over all d channels in halves. Or scores [heads, n] alone: of rows that all compete, so the
+            budget counts these, and the policy's own scores, pooling and window are not used.
+
+            The plans of the engine decide in float32; loss and bounds are computed in double. The exit code is 1 where
+            L <= theta <= eps_head <= eps does not hold, or the rows are not those that the scores decide by definition.
+
+            --json prints {"policy", "file", "input", "shape", "budget": {"text", "rows_per_head", "total", "protected_per_head",
+            "divided"}, "scores": {"nan", "positive_infinite", "negative_infinite"}, "decision_is_defined", "query", "allocation":
+            {"rule", "heads": [{"head", "quota", "quota_value", "budget", "kept", "rows"}], "cost": {"l", "theta", "epsilon_head",
+            "epsilon", "c", "retained_mass", "chain_holds"}}, "uniform", "ok"}.
+
+            """,
+        ["verify"] = """
+            Examples:
+              kvil verify
+              kvil verify --cases 200 --seed 12345
+              kvil verify MODEL -f long.txt --budget 10% --json | jq .model.settings[0].layers
+
+            Runs every law of the operations on each device, the theorems of Ada-KV on random cases in double, and three policies on a
+            prompt: at its last query it shows loss and bounds of every layer, in double, of the rows that the device kept. A
+            violation is printed with the seed of its case and with a smaller case. The exit code is 0 when nothing is violated, else 1.
+
+            What must hold on the model: L <= theta <= eps_head <= eps, in double to 1e-9 and in float32 to 1e-5 of the right side
+            and 1e-5 h C; each float32 figure within its rounding bound of double; the total of rows exactly; and, where scores are
+            not pooled, eps of Ada <= eps of a blend <= eps of uniform, to the same 1e-5, for the queries that score.
+
+            --json prints {"ok", "seed", "cases", "laws": [{"device", "problem", "results": [{"name", "source", "cases", "violations",
+            "first": {"seed", "case", "shrunk", "difference"}}]}], "left_out", "theorem_cases", "theorems", "ada_against_uniform",
+            "model": {"settings": [{"window", "kernel", "promise", "layers": [{"layer", "c", "splits": [{"split", "policy", "exact",
+            "device", "largest_error", "window_epsilon", "kept_of_head"}]}]}], "violations", ...}}.
             """,
         ["inspect"] = """
             Examples:

@@ -17,6 +17,17 @@ public sealed class Scenario(string name)
     /// <summary>The plan; adding to the builder ends here.</summary>
     public Plan Plan => _plan ??= Builder.Build(name);
 
+    /// <summary>A plan made elsewhere with its inputs, its integers and the pool rows of the stores that it makes.</summary>
+    internal static Scenario Of(
+        Plan plan, IReadOnlyDictionary<Slot, HostValue> inputs, IReadOnlyDictionary<Symbol, int> symbols, params ReadOnlySpan<(Slot Store, long Rows)> fresh)
+    {
+        Scenario scenario = new(plan.Name) { _plan = plan };
+        foreach ((Slot slot, HostValue value) in inputs) scenario._inputs.Add(slot, value);
+        foreach ((Symbol symbol, int value) in symbols) scenario._symbols.Add(symbol, value);
+        foreach ((Slot store, long rows) in fresh) scenario._freshStores.Add(store, rows);
+        return scenario;
+    }
+
     internal IReadOnlyDictionary<Slot, HostValue> Inputs => _inputs;
 
     /// <summary>Rows of the pool of each fresh store.</summary>

@@ -6,7 +6,7 @@ namespace KvIL.Conformance;
 /// factor 1 ± γₙ. The bounds hold for any order of a sum, with or without fused multiply-adds. Every count has one
 /// operation more than the float side needs: it covers the oracle's own error, n·2⁻⁵³ &lt; 2⁻²⁴ for n &lt; 2²⁹.
 /// </remarks>
-public static class Tolerance
+public static partial class Tolerance
 {
     /// <summary>Unit roundoff of binary32, 2⁻²⁴.</summary>
     public const double U = 1.0 / (1 << 24);

@@ -1,8 +1,4 @@
-using KvIL.Backends;
-using KvIL.Eviction;
 using KvIL.Inference.Files.Synthesis;
-using KvIL.Plans;
-using KvIL.Reference;
 using KvIL.Tensors;
 
 namespace KvIL.Bench;
@@ -36,7 +32,7 @@ internal static class CpuBench
 
         if (eviction)
         {
-            RunEviction(threads);
+            EvictionBench.Run(threads);
         }
 
         if (bandwidth < ValidBandwidth)
@@ -74,59 +70,6 @@ internal static class CpuBench
         }
 
         return Median(read);
-    }
-
-    private static void RunEviction(int threads)
-    {
-        EvictionPolicy policy = EvictionPolicy.Parse("ada-snapkv");
-        const int queryHeads = 32, kvHeads = 8, headDim = 128;
-        using ReferenceBackend backend = new(threads);
-        using IQueue queue = backend.CreateQueue();
-        StoreSpec spec = new(1, kvHeads, headDim, DType.F16, 0);
-        TensorSpec window = new(DType.F32, 1, policy.Window, queryHeads * headDim);
-        StoreReader reader = new(window, new(DType.F16, queryHeads * headDim, queryHeads * headDim), 0.088388346f);
-        using IBuffer queries = backend.Allocate(window, MemoryKind.Cache);
-        Random random = new(1);
-        queue.Upload<float>([.. Enumerable.Range(0, policy.Window * queryHeads * headDim).Select(_ => (float)(random.NextDouble() - 0.5))], queries);
-        foreach (int tokens in (ReadOnlySpan<int>)[4096, 16384, 32768])
-        {
-            EvictionProgram program = EvictionProgram.ByScore(policy, spec, [reader], tokens, tokens, EvictionExtras.None);
-            using IExecutable executable = backend.Compile(program.Plan);
-            using IStore store = Fill(backend, queue, spec, tokens, random);
-            int rows = StoreRows.Of(policy, tokens, 1)[0];
-            using IStore fresh = backend.Allocate(spec with { Rows = (long)rows * kvHeads });
-            Bindings bindings = new(program.Plan)
-            {
-                [program.From] = store,
-                [program.To!] = fresh,
-                [program.Windows[0]] = queries,
-                [program.Tokens] = tokens,
-                [program.Length] = tokens,
-                [program.Total] = rows * kvHeads,
-                [program.Window] = policy.Window,
-                [program.Queries] = policy.Window,
-            };
-            double[] seconds = [.. Enumerable.Range(0, Rounds).Select(_ => ModelRun.Time(() => queue.Enqueue(executable, bindings), 1))];
-            Console.WriteLine(
-                $"Ada-SnapKV step, {queryHeads}/{kvHeads} heads of {headDim}, {tokens} tokens: {Median(seconds) * 1e3:F1} ms, {Median(seconds) * 1e9 / tokens:F0} ns a token");
-        }
-    }
-
-    private static IStore Fill(IBackend backend, IQueue queue, StoreSpec spec, int tokens, Random random)
-    {
-        IStore store = backend.Allocate(spec with { Rows = (long)tokens * spec.NumKvHeads });
-        Half[] block = [.. Enumerable.Range(0, spec.HeadDim * 1024).Select(_ => (Half)(random.NextDouble() - 0.5))];
-        for (int first = 0; first < tokens * spec.NumKvHeads; first += 1024)
-        {
-            queue.Upload<Half>(block, store.Keys.Rows(first, 1024));
-            queue.Upload<Half>(block, store.Values.Rows(first, 1024));
-        }
-
-        queue.Upload<int>([.. Enumerable.Range(0, tokens * spec.NumKvHeads).Select(row => row % tokens)], store.Positions);
-        queue.Upload<long>([.. Enumerable.Range(0, spec.NumKvHeads).Select(head => (long)head * tokens)], store.Starts);
-        queue.Upload<int>([.. Enumerable.Repeat(tokens, spec.NumKvHeads)], store.Lengths);
-        queue.Upload<int>([.. Enumerable.Repeat(tokens, spec.NumKvHeads)], store.Capacities);
-        return store;
     }
 
     private static double Median(IEnumerable<double> values) => values.Order().ElementAt(values.Count() / 2);

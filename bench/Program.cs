@@ -6,13 +6,21 @@ using KvIL.Tensors;
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 const string Usage = """
     usage: bench cpu [THREADS] [--types f32,f16,q8_0,q4_0,q4_1] [--shape smollm2-135m] [--layers N] [--no-eviction]
-      first numbers of the CPU engine, as shares of what the machine can do
+             first numbers of the CPU engine, as shares of what the machine can do
+           bench evict [THREADS]
+             the Ada-SnapKV step of one layer beside its matrix product alone
     """;
 string[] types = ["f32", "f16", "q8_0", "q4_0", "q4_1"];
 string shape = "smollm2-135m";
 int? layers = null;
 bool eviction = true;
 int threads = Math.Min(2, Environment.ProcessorCount);
+if (args is ["evict", ..] && (args.Length == 1 || (args.Length == 2 && int.TryParse(args[1], out threads) && threads > 0)))
+{
+    EvictionBench.Run(threads);
+    return 0;
+}
+
 if (args.FirstOrDefault() != "cpu")
 {
     Console.Error.WriteLine(Usage);

@@ -262,7 +262,8 @@ public sealed class EvictionProgram
         Slot counts = Counts ?? _builder.AllocateHeads(compared, From, Sequence, Total, Sinks, Window, policy.Heads, policy.Floor);
         if (policy.Critical is Ratio epsilon)
         {
-            scores = _builder.TwoStageScores(scores, counts, From, Projected()[0], Sequence, Sinks, Window, epsilon);
+            scores = _builder.TwoStageScores(
+                scores, counts, From, Projected()[0], Sequence, Sinks, Window, epsilon, Total, policy.Heads == HeadAllocation.Mask ? policy.Floor : default);
         }
 
         Slot rows = _builder.SelectRows(scores, counts, From, Sequence, Total, Sinks, Window);

@@ -38,6 +38,21 @@ public sealed class Plan
     /// <summary>Results, bound by the caller.</summary>
     public ImmutableArray<Slot> Outputs { get; }
 
+    /// <summary>The same program with more of what it computes as outputs: to see what led to its results.</summary>
+    /// <param name="slots">Slots that an op of this plan writes and no input or output holds.</param>
+    /// <exception cref="ArgumentException">A slot is none of these.</exception>
+    public Plan Showing(params ReadOnlySpan<Slot> slots)
+    {
+        ImmutableArray<Slot> outputs = Outputs;
+        foreach (Slot slot in slots)
+        {
+            bool computed = Ops.Any(op => op.Writes == slot) && slot.Previous is null && !outputs.Contains(slot);
+            outputs = computed ? outputs.Add(slot) : throw new ArgumentException($"{slot?.Name} is no intermediate result of plan {Name}.", nameof(slots));
+        }
+
+        return new(Name, Symbols, Slots, Inputs, Ops, outputs);
+    }
+
     /// <summary>The program as text, one op a line.</summary>
     public override string ToString() => PlanPrinter.Print(this);
 }

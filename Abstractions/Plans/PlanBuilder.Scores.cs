@@ -47,13 +47,13 @@ public sealed partial class PlanBuilder
         Add(new ScaleByMassOp(x, store, F32(ExpectScores(x, store), ExpectMatrix(x).Width), sequence, total, sinks, window));
 
     /// <inheritdoc cref="TwoStageScoresOp"/>
-    public Slot TwoStageScores(Slot x, Slot counts, Slot store, Slot outputProjection, Dim sequence, Dim sinks, Dim window, Ratio epsilon)
+    public Slot TwoStageScores(Slot x, Slot counts, Slot store, Slot outputProjection, Dim sequence, Dim sinks, Dim window, Ratio epsilon, Dim total, Ratio promised)
     {
         ArgumentNullException.ThrowIfNull(outputProjection);
         int heads = ExpectScores(x, store);
         Expect(counts, DType.I32, [heads]);
         ExpectProjection(outputProjection, outputProjection.Tensor.Shape[1].Max / store.Store.HeadDim, store.Store);
-        return Add(new TwoStageScoresOp(x, counts, store, outputProjection, F32(heads, ExpectMatrix(x).Width), sequence, sinks, window, epsilon));
+        return Add(new TwoStageScoresOp(x, counts, store, outputProjection, F32(heads, ExpectMatrix(x).Width), sequence, sinks, window, epsilon, total, promised));
     }
 
     /// <inheritdoc cref="ChunkScoresOp"/>

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using KvIL.Eviction;
 using KvIL.Inference.Evaluation;
-using KvIL.Inference.Files;
 using KvIL.Inference.Generation;
 
 namespace KvIL.Cli.Commands;
@@ -9,7 +8,6 @@ namespace KvIL.Cli.Commands;
 /// <summary><c>kvil demo</c>: the main job on the model that comes with the tool.</summary>
 internal sealed class DemoCommand
 {
-    private const string ModelFolder = "models/kvil-demo";
     private const int Prompts = 32;
     private const int MaxTokens = 24;
 
@@ -32,8 +30,8 @@ internal sealed class DemoCommand
     private int Execute(ParseResult parse)
     {
         Terminal terminal = _context.Terminal;
-        string folder = FindModel();
-        IReadOnlyList<EvaluationItem> items = EvaluationSet.Load(Path.Combine(folder, "needle-grimm.jsonl"), Prompts);
+        string folder = DemoModel.Find();
+        IReadOnlyList<EvaluationItem> items = EvaluationSet.Load(DemoModel.Prompts(folder), Prompts);
         using LanguageModel model = terminal.Spin("loading", () => LanguageModel.Open(folder, CommonOptions.ReadDevice(parse, _threads)));
 
         (int index, DemoAnswer full) = terminal.Spin("looking for a prompt", () => FirstRight(model, items));
@@ -46,22 +44,6 @@ internal sealed class DemoCommand
             (done, _) => progress((double)done / items.Count), _context.Cancelled));
         DemoReport.WriteMatrix(terminal, report);
         return App.Success;
-    }
-
-    // Beside the tool, else in the repository that the tool was built in.
-    private static string FindModel()
-    {
-        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            string model = Path.Combine(folder.FullName, ModelFolder);
-            if (File.Exists(Path.Combine(model, "config.json")))
-            {
-                return model;
-            }
-        }
-
-        throw new ModelFileException(
-            $"{Path.Combine(AppContext.BaseDirectory, ModelFolder)}: the model that comes with the tool is missing; build or install the tool again.");
     }
 
     // The first prompt that the full cache answers; the very first one where it answers none.

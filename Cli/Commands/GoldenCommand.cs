@@ -9,18 +9,34 @@ namespace KvIL.Cli.Commands;
 internal static class GoldenCommand
 {
     /// <summary>All formats; a folder belongs to the first that recognises it.</summary>
-    public static IReadOnlyList<IGoldenFormat> Formats { get; } = [new ChatTemplateFormat(), new EvictionFormat()];
+    public static IReadOnlyList<IGoldenFormat> Formats { get; } = [new ChatTemplateFormat(), new EvictionFormat(), new PressFormat()];
 
     public static Command Create(CommandContext context)
     {
         Argument<string> directory = new("DIR") { Description = "Folder with the recorded results; its format is found by what is in it." };
+        Option<string[]> only = new("--only")
+        {
+            HelpName = "FILE/METHOD",
+            Description = "Checks only this: a file without its ending, a method as /METHOD, or both; * stands for any letters; may be given many times. For formats that run models.",
+        };
+        Option<string[]> model = new("--model")
+        {
+            HelpName = "[NAME=]MODEL",
+            Description = "A model that the results were recorded with, which is otherwise looked for under its name in models beside the folder; may be given many times.",
+        };
+        Option<int> threads = CommonOptions.Threads();
         Option<bool> json = CommonOptions.Json("Prints one JSON object in place of the table.");
-        Command command = new("golden", "Checks KvIL against recorded results of other code.") { directory, json };
+        Command command = new("golden", "Checks KvIL against recorded results of other code.") { directory, only, model, threads, json };
         command.SetAction(parse =>
         {
             string path = parse.GetValue(directory) is { Length: > 0 } named ? named : throw new UsageException("DIR is empty; name a folder with recorded results.");
-            IGoldenFormat format = Find(path);
-            GoldenResult report = context.Terminal.Spin("checking", () => format.Run(path, context.Cancelled));
+            GoldenOptions options = new(context.Cancelled)
+            {
+                Only = parse.GetValue(only) ?? [],
+                Models = parse.GetValue(model) ?? [],
+                Threads = parse.GetValue(threads),
+            };
+            GoldenResult report = Check(context.Terminal, path, options);
             if (parse.GetValue(json))
             {
                 Json.Write(context.Terminal, report);
@@ -33,6 +49,18 @@ internal static class GoldenCommand
             return report.Failed == 0 ? App.Success : App.Failure;
         });
         return command;
+    }
+
+    private static GoldenResult Check(Terminal terminal, string path, GoldenOptions options)
+    {
+        IGoldenFormat format = Find(path);
+        if (format.RunsModels)
+        {
+            return terminal.Track("checking", progress => format.Run(path, options with { Progress = progress }));
+        }
+
+        return options.Only.Count + options.Models.Count == 0 ? terminal.Spin("checking", () => format.Run(path, options))
+            : throw new UsageException($"{format.Name} runs no model and is checked whole; leave out --only and --model.");
     }
 
     private static IGoldenFormat Find(string path)
@@ -68,6 +96,11 @@ internal static class GoldenCommand
         if (report.Failed > report.Failures.Count)
         {
             terminal.WriteLine($"and {report.Failed - report.Failures.Count} more");
+        }
+
+        foreach (string note in report.Notes)
+        {
+            terminal.WriteLine(note);
         }
     }
 

@@ -39,13 +39,13 @@ internal sealed class ChatTemplateFormat : IGoldenFormat
         return head.Contains("\"templates\"", StringComparison.Ordinal);
     }
 
-    public GoldenResult Run(string directory, CancellationToken cancelled)
+    public GoldenResult Run(string directory, GoldenOptions options)
     {
         string path = Path.Combine(directory, File);
         try
         {
             using JsonDocument document = JsonDocument.Parse(System.IO.File.ReadAllBytes(path));
-            return Run(directory, document.RootElement, cancelled);
+            return Run(directory, document.RootElement, options.Cancelled);
         }
         catch (JsonException e)
         {

@@ -13,11 +13,11 @@ internal sealed class EvictionFormat : IGoldenFormat
 
     public bool Recognises(string directory) => EvictionGoldenFolder.Recognises(directory);
 
-    public GoldenResult Run(string directory, CancellationToken cancelled)
+    public GoldenResult Run(string directory, GoldenOptions options)
     {
         try
         {
-            EvictionGoldenReport report = EvictionGolden.Run(EvictionGoldenFolder.Open(directory), cancelled: cancelled);
+            EvictionGoldenReport report = EvictionGolden.Run(EvictionGoldenFolder.Open(directory), cancelled: options.Cancelled);
             return new(
                 Name,
                 "group",

@@ -12,9 +12,29 @@ internal interface IGoldenFormat
     /// <summary>Whether the folder has this format; looks at no more than that takes.</summary>
     bool Recognises(string directory);
 
-    /// <summary>Checks everything in the folder.</summary>
+    /// <summary>Whether it runs models, which can take long: only then a part can be chosen, and models named.</summary>
+    bool RunsModels => false;
+
+    /// <summary>Checks everything in the folder, or what is chosen of it.</summary>
     /// <exception cref="IOException">A file is missing or damaged; the message is one sentence.</exception>
-    GoldenResult Run(string directory, CancellationToken cancelled);
+    GoldenResult Run(string directory, GoldenOptions options);
+}
+
+/// <summary>How a folder is checked.</summary>
+/// <param name="Cancelled">Ends the run.</param>
+internal sealed record GoldenOptions(CancellationToken Cancelled)
+{
+    /// <summary>Parts to check, <c>FILE/METHOD</c>; none for everything.</summary>
+    public IReadOnlyList<string> Only { get; init; } = [];
+
+    /// <summary>Where models are, <c>[NAME=]PATH</c>.</summary>
+    public IReadOnlyList<string> Models { get; init; } = [];
+
+    /// <summary>Threads; 0 for one per processor.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>Told the share done, from 0 to 1.</summary>
+    public Action<double> Progress { get; init; } = _ => { };
 }
 
 /// <summary>What a check found.</summary>
@@ -24,6 +44,9 @@ internal interface IGoldenFormat
 /// <param name="Failures">The first failures.</param>
 internal sealed record GoldenResult(string Format, string GroupedBy, IReadOnlyList<GoldenGroup> Groups, IReadOnlyList<GoldenFailure> Failures)
 {
+    /// <summary>What was measured beside, and why something was not compared: one line each.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
+
     public int Passed => Groups.Sum(group => group.Passed);
 
     public int Failed => Groups.Sum(group => group.Failed);

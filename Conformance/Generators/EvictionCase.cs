@@ -63,7 +63,7 @@ public sealed record EvictionCase(
             random.Next(store.Sequences),
             random.Of(0, 0, 1, 4),
             random.Of(0, 10, 20, 33, 50, 75, 90, 100, 110),
-            random.Of(HeadAllocation.Uniform, HeadAllocation.Pure, HeadAllocation.Blend, HeadAllocation.Floor),
+            random.Of(HeadAllocation.Uniform, HeadAllocation.Pure, HeadAllocation.Blend, HeadAllocation.Floor, HeadAllocation.Mask),
             random.Of(0, 5, 20, 50, 90, 100),
             random.Of(ValueKind.Normal, ValueKind.Ties, ValueKind.Specials),
             random.Of(PoolKind.Max, PoolKind.Avg),

@@ -37,13 +37,30 @@ public static class AllocateHeadsLaws
         "AllocateHeads_takes_no_row_from_a_head_when_the_total_grows", "HeadShares; monotone and nested shares", (laws, c) =>
         {
             c = c with { Store = c.Store with { Ragged = false } };
-            int step = c.Rule == HeadAllocation.Floor ? c.Store.KvHeads : 1;
+            int step = c.Rule is HeadAllocation.Floor or HeadAllocation.Mask ? c.Store.KvHeads : 1;
             int total = c.Total - ((c.Total - c.Protected) % step);
             int[] less = Run(laws.Subject, c, total), more = Run(laws.Subject, c, total + step);
             for (int h = 0; h < less.Length; h++)
             {
                 Expect.True(less[h] <= more[h], $"head {h}: {less[h]} rows of {total}, {more[h]} of {total + step}");
             }
+        });
+
+    /// <remarks>For equal heads and a total that they divide: kvpress lets protected rows compete with a score that nothing beats.</remarks>
+    public static Law<EvictionCase> Masked { get; } = new(
+        "AllocateHeads_by_mask_is_a_floor_over_rows_whose_protected_ones_score_infinitely", "kvpress, AdaKVPress", (laws, c) =>
+        {
+            c = c with { Store = c.Store with { Ragged = false }, Rule = HeadAllocation.Mask, Scores = c.Scores == ValueKind.Specials ? ValueKind.Normal : c.Scores };
+            (int heads, int length) = (c.Store.KvHeads, c.Lengths[0]);
+            int kept = Math.Min(c.Total / heads, length), safe = Math.Max(1, (int)c.Share.Floor(kept));
+            if (kept == 0) return;
+            double[] scores = [.. c.ScoreRows(heads).Reals.Select((s, i) =>
+                i % c.Columns >= length || (i % c.Columns >= Math.Min(c.Sinks, length - Math.Min(c.Window, length)) && i % c.Columns < length - c.Window) ? s : double.PositiveInfinity)];
+            Scenario s = new("sentinels");
+            Slot counts = s.Output(s.Builder.AllocateHeads(
+                s.Input("scores", HostTensor.F32(scores, heads, c.Columns), heads, s.Bind("len", c.Columns)), s.Input("store", c.Store.Store()),
+                s.Bind("sequence", c.Sequence), s.Bind("total", kept * heads), s.Bind("sinks", 0), s.Bind("window", 0), HeadAllocation.Floor, new Ratio(safe, kept)));
+            Expect.Exact(laws.Oracle.Run(s).Integers(counts), Run(laws.Subject, c, kept * heads));
         });
 
     private static int[] Run(PlanRunner runner, EvictionCase c, int? total = null)

@@ -5,8 +5,8 @@ namespace KvIL.Conformance.Laws;
 /// <summary>Every law of the backends.</summary>
 public static class LawCatalogue
 {
-    /// <summary>All laws, ops of the transformer first.</summary>
-    public static ImmutableArray<Law> All { get; } =
+    /// <summary>Laws of the ops that every backend has, those of the transformer first.</summary>
+    public static ImmutableArray<Law> EveryBackend { get; } =
     [
         EmbedLaws.Copies,
         RmsNormLaws.Agrees,
@@ -39,6 +39,7 @@ public static class LawCatalogue
         AllocateHeadsLaws.TotalIsExact,
         AllocateHeadsLaws.Limits,
         AllocateHeadsLaws.Monotone,
+        AllocateHeadsLaws.Masked,
         SelectRowsLaws.Exact,
         SelectRowsLaws.KeepsTheBest,
         CompactLaws.Exact,
@@ -47,4 +48,22 @@ public static class LawCatalogue
         EvictionLossLaws.Ordered,
         EvictionLossLaws.IsTheChangeOfTheOutput,
     ];
+
+    /// <summary>Laws of the host ops, which run where a backend runs C# on the CPU.</summary>
+    public static ImmutableArray<Law> HostOps { get; } =
+    [
+        .. ScoreRowsLaws.Agree,
+        ScoreRowsLaws.HostScoreSees,
+        RankingLaws.Weighs,
+        RankingLaws.ScalesByMass,
+        RankingLaws.TwoStages,
+        RankingLaws.Chunks,
+        RankingLaws.Protects,
+        RankingLaws.Prefers,
+        RerotateLaws.Agrees,
+        RerotateLaws.KeepsLogits,
+    ];
+
+    /// <summary>All laws.</summary>
+    public static ImmutableArray<Law> All { get; } = [.. EveryBackend, .. HostOps];
 }

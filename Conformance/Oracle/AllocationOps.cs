@@ -17,7 +17,7 @@ internal static class AllocationOps
         int[] n = [.. candidates.Select(rows => rows.Length)];
         int total = Math.Clamp(f.Value(op.Total) - (lengths.Sum() - n.Sum()), 0, n.Sum());
         int[] order = [.. Order(f.Reals(op.Scores), candidates).Select(entry => entry.Head)];
-        int[] shares = Shares(op.Rule, n, total, order, op.FloorShare);
+        int[] shares = Shares(op.Rule, n, total, order, op.FloorShare, [.. lengths.Zip(n, (length, own) => length - own)]);
         ArraySegment<int> y = f.Integers(op.Y);
         for (int h = 0; h < heads; h++) y[h] = lengths[h] - n[h] + shares[h];
     }
@@ -56,7 +56,7 @@ internal static class AllocationOps
         select (h, row);
 
     // order: the head of each candidate, best first
-    private static int[] Shares(HeadAllocation rule, int[] n, int total, int[] order, Ratio share)
+    private static int[] Shares(HeadAllocation rule, int[] n, int total, int[] order, Ratio share, int[] protectedRows)
     {
         int[] nothing = new int[n.Length];
         if (total == n.Sum()) return n;
@@ -66,6 +66,7 @@ internal static class AllocationOps
             HeadAllocation.Pure => TakeBest(nothing, order, total),
             HeadAllocation.Blend => Blend(n, total, TakeBest(nothing, order, total), share),
             HeadAllocation.Floor => TakeBest(Reserved(n, total, share), order, total),
+            HeadAllocation.Mask => TakeBest(Promised(n, total, share, protectedRows), order, total),
             _ => throw new NotSupportedException($"oracle: no definition of the rule {rule}."),
         };
     }
@@ -117,6 +118,15 @@ internal static class AllocationOps
     {
         (BigInteger[] u, BigInteger open) = IdealShares(n, total);
         return [.. u.Select(uh => (int)(r.Numerator * uh / (open * r.Denominator)))];
+    }
+
+    // max(1, ⌊r (u_h + P_h)⌋) rows of each head, its P_h protected ones among them; no more than the uniform share in whole rows
+    private static int[] Promised(int[] n, int total, Ratio r, int[] protectedRows)
+    {
+        (BigInteger[] u, BigInteger open) = IdealShares(n, total);
+        int[] uniform = Uniform(n, total);
+        int Safe(int h) => Math.Max(1, (int)(r.Numerator * (u[h] + (open * protectedRows[h])) / (open * r.Denominator)));
+        return [.. n.Select((_, h) => Math.Min(uniform[h], Math.Max(0, Safe(h) - protectedRows[h])))];
     }
 
     // The ideal uniform shares u_h, as numerators over a common denominator: heads that hold no more than an equal part of

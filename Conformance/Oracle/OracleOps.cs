@@ -33,6 +33,14 @@ internal static class OracleOps
             case AllocateHeadsOp o: AllocationOps.AllocateHeads(o, f); break;
             case SelectRowsOp o: AllocationOps.SelectRows(o, f); break;
             case EvictionLossOp o: LossOps.EvictionLoss(o, f); break;
+            case ScoreRowsOp o: RowScoreOps.ScoreRows(o, f); break;
+            case WeighHeadsOp o: RankingOps.WeighHeads(o, f); break;
+            case ScaleByMassOp o: RankingOps.ScaleByMass(o, f); break;
+            case TwoStageScoresOp o: RankingOps.TwoStageScores(o, f); break;
+            case ChunkScoresOp o: RankingOps.ChunkScores(o, f); break;
+            case ProtectRowsOp o: RankingOps.ProtectRows(o, f); break;
+            case RerotateOp o: RankingOps.Rerotate(o, f); break;
+            case LayerPreferenceOp o: RankingOps.LayerPreference(o, f); break;
             default: throw new NotSupportedException($"oracle: no definition of {op.Name}.");
         }
     }

@@ -56,16 +56,30 @@ public static class Allocation
     /// <summary><c>(1 − r) f_i + r u_i</c> to whole rows by largest remainder, ties to the lower head.</summary>
     public static int[] Blend(float[][] scores, long total, Ratio floor)
     {
-        (BigInteger[] uniform, BigInteger unit) = IdealUniform([.. scores.Select(s => s.Length)], total);
-        int[] pure = Pure(scores, total);
-        BigInteger one = unit * floor.Denominator; // all quotas are multiples of 1/one
-        BigInteger[] quota = [.. pure.Select((f, i) =>
-            ((floor.Denominator - floor.Numerator) * f * unit) + (floor.Numerator * uniform[i]))];
+        (BigInteger[] quota, BigInteger one) = Quotas(scores, total, HeadAllocation.Blend, floor);
         int[] counts = [.. quota.Select(q => (int)(q / one))];
         long spare = Math.Min(total, scores.Sum(s => s.Length)) - counts.Sum();
         IEnumerable<int> byRemainder = Enumerable.Range(0, counts.Length).OrderByDescending(i => quota[i] % one);
         foreach (int i in byRemainder.Take((int)spare)) counts[i]++;
         return counts;
+    }
+
+    /// <summary>What each head would get if rows could be divided, as numerators over one denominator.</summary>
+    /// <remarks>
+    /// <code>uniform: u_i    pure: f_i    blend: (1 − r) f_i + r u_i</code>
+    /// A floor has no such number: its rule is in whole rows, which are given.
+    /// </remarks>
+    public static (BigInteger[] Numerators, BigInteger Denominator) Quotas(float[][] scores, long total, HeadAllocation mode, Ratio floor)
+    {
+        if (mode is HeadAllocation.Pure or HeadAllocation.Floor)
+        {
+            return ([.. Counts(scores, total, mode, floor).Select(count => (BigInteger)count)], BigInteger.One);
+        }
+
+        (BigInteger[] uniform, BigInteger unit) = IdealUniform([.. scores.Select(s => s.Length)], total);
+        if (mode == HeadAllocation.Uniform) return (uniform, unit);
+        int[] pure = Pure(scores, total);
+        return ([.. pure.Select((f, i) => ((floor.Denominator - floor.Numerator) * f * unit) + (floor.Numerator * uniform[i]))], unit * floor.Denominator);
     }
 
     /// <summary>The best <c>⌊r u_i⌋</c> rows of every head, then the globally best of the rest.</summary>

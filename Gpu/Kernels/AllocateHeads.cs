@@ -62,6 +62,10 @@ internal struct AllocateHeadsArgs
     public readonly long UniformNumerator(int head) => HeadShares.UniformNumerator(
         Candidates(head), Totals[Shared.Level], Totals[Shared.Open], Totals[Shared.OpenRows]);
 
+    /// <summary>A head's uniform share in whole rows, after <paramref name="openBefore"/> lower heads that share the spare rows with it.</summary>
+    public readonly long UniformShare(int head, int openBefore) => HeadShares.UniformShare(
+        Candidates(head), Totals[Shared.Level], Totals[Shared.OpenRows] - (Totals[Shared.Open] * Totals[Shared.Level]), openBefore);
+
     /// <summary>Whether every candidate fits the total, so that nothing is to be decided.</summary>
     public readonly bool KeepsAll => Totals[Shared.Candidates] <= Totals[Shared.Total];
 }
@@ -91,7 +95,7 @@ internal static class Shared
     public const int Count = 6;
 }
 
-/// <summary>First of four: totals, the common level, and what a floor reserves; clears the histogram.</summary>
+/// <summary>First of four: totals, the common level, and what a floor or mask reserves; clears the histogram.</summary>
 /// <remarks>One group. The level's bisection is 31 sums over the heads, on one thread.</remarks>
 internal readonly struct AllocateHeadsBegin : IKernelBody<AllocateHeadsArgs>
 {
@@ -103,10 +107,23 @@ internal readonly struct AllocateHeadsBegin : IKernelBody<AllocateHeadsArgs>
         for (int h = Team.Thread; h < a.Runs.Heads; h += Team.Threads)
         {
             a.Above[h] = 0;
-            a.Reserved[h] = a.Rule == (int)HeadAllocation.Floor && !a.KeepsAll
-                ? (int)HeadShares.FloorRows(a.UniformNumerator(h), a.Totals[Shared.Open], a.ShareNumerator, a.ShareDenominator)
-                : 0;
+            a.Reserved[h] = a.KeepsAll ? 0 : Reserved(a, h);
         }
+    }
+
+    private static int Reserved(AllocateHeadsArgs a, int head)
+    {
+        long open = a.Totals[Shared.Open];
+        if (a.Rule == (int)HeadAllocation.Floor)
+        {
+            return (int)HeadShares.FloorRows(a.UniformNumerator(head), open, a.ShareNumerator, a.ShareDenominator);
+        }
+
+        if (a.Rule != (int)HeadAllocation.Mask) return 0;
+        int openBefore = 0;
+        for (int h = 0; h < head; h++) openBefore += a.Candidates(h) > a.Totals[Shared.Level] ? 1 : 0;
+        return (int)HeadShares.MaskRows(
+            a.UniformNumerator(head), open, a.ShareNumerator, a.ShareDenominator, a.Held(head) - a.Candidates(head), a.UniformShare(head, openBefore));
     }
 
     private static void FindLevel(AllocateHeadsArgs a)
@@ -253,13 +270,11 @@ internal readonly struct AllocateHeadsEnd : IKernelBody<AllocateHeadsArgs>
 
     private static void Uniform(AllocateHeadsArgs a)
     {
-        long level = a.Totals[Shared.Level];
-        long spare = a.Totals[Shared.OpenRows] - (a.Totals[Shared.Open] * level);
         int openBefore = 0;
         for (int h = 0; h < a.Runs.Heads; h++)
         {
-            a.Counts[h] = (int)HeadShares.UniformShare(a.Candidates(h), level, spare, openBefore);
-            openBefore += a.Candidates(h) > level ? 1 : 0;
+            a.Counts[h] = (int)a.UniformShare(h, openBefore);
+            openBefore += a.Candidates(h) > a.Totals[Shared.Level] ? 1 : 0;
         }
     }
 

@@ -79,7 +79,7 @@ public static class Explainer
             Chunk = Math.Max(1, Math.Min(options.Chunk, prompt.Length)),
             MaxTokens = prompt.Length + question,
             RowType = options.RowType,
-            Window = Generation.Generation.Queries(policy, prompt.Length + question, measures: true),
+            Window = Generation.Generation.Queries(policy, prompt.Length + question, measures: true, evictsAgain: false),
             RemembersPrompt = policy.NeedsAllQueries,
             MeasureLoss = true,
             Trace = true,

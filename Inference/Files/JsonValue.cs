@@ -26,6 +26,8 @@ internal readonly struct JsonValue
 
     public bool IsString => _element.ValueKind == JsonValueKind.String;
 
+    public bool IsBoolean => _element.ValueKind is JsonValueKind.True or JsonValueKind.False;
+
     public bool IsNull => _element.ValueKind == JsonValueKind.Null;
 
     // Put together on demand: a vocabulary has a hundred thousand fields, and few of them are ever named.

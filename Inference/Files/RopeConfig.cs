@@ -12,6 +12,13 @@ public sealed record RopeConfig(double Theta, int RotaryDim, RopeScaling? Scalin
     /// <summary>Whether <see cref="Frequencies"/> depend on the length of the sequence.</summary>
     public bool DependsOnLength => Scaling?.DependsOnLength ?? false;
 
+    /// <summary>Whether angles are rounded to float32 before their cosine and sine are taken, as transformers does; else they are exact in double.</summary>
+    /// <remarks>At position 1000 the rounding is 3e-5 radians: ten times what everything else in float32 makes of a logit. For comparison only.</remarks>
+    public bool RoundsAngles { get; init; }
+
+    /// <summary>Whether the host takes the rotations: a device's op takes exact angles of one text length.</summary>
+    internal bool IsOfHost => DependsOnLength || RoundsAngles;
+
     /// <summary>Factor of cosine and sine, so that attention logits get its square.</summary>
     public double AttentionFactor => Scaling?.AttentionFactor ?? 1;
 

@@ -103,7 +103,8 @@ public sealed class Generation : IEnumerable<TextPiece>, IAsyncEnumerable<TextPi
             Chunk = Math.Max(1, Math.Min(_options.Chunk, _prompt.Length)),
             MaxTokens = tokens,
             RowType = _options.RowType,
-            Window = Queries(policy, tokens, _options.MeasureLoss),
+            Window = Queries(
+                policy, tokens, _options.MeasureLoss, evictsAgain: _options.EvictEvery > 0 || policy.Rerotates || tokens - _prompt.Length > policy.Slack),
             RemembersPrompt = policy.NeedsAllQueries,
             MeasureLoss = _options.MeasureLoss,
         };
@@ -153,9 +154,10 @@ public sealed class Generation : IEnumerable<TextPiece>, IAsyncEnumerable<TextPi
 
     // A window as long as the whole run never scores, so nothing is remembered for it; measuring takes the last query. A policy that reads
     // all queries of the prompt has those of the text since the last eviction when it evicts again.
-    internal static int Queries(EvictionPolicy policy, int tokens, bool measures)
+    internal static int Queries(EvictionPolicy policy, int tokens, bool measures, bool evictsAgain)
     {
-        int queries = policy.NeedsAllQueries ? Math.Min(tokens, Math.Max(policy.Window, Math.Max(policy.Slack, 1))) : policy.Queries(tokens);
+        int queries = !policy.NeedsAllQueries ? policy.Queries(tokens)
+            : evictsAgain ? Math.Min(tokens, Math.Max(policy.Window, Math.Max(policy.Slack, 1))) : 0;
         return Math.Max(queries < tokens || policy.NeedsAllQueries ? queries : 0, measures ? 1 : 0);
     }
 

@@ -73,7 +73,7 @@ public sealed class Model : IDisposable
         string directory, IBackend backend, SharingMap? map = null, long? memoryLimit = null, bool readTokenizer = true) =>
         Open(directory, backend, config => config, map, memoryLimit, readTokenizer);
 
-    /// <summary>The same, with another config than the files have: to see what a wrong one does.</summary>
+    /// <summary>The same, with another config than the files have: to see what a wrong one does, or to round as other code does.</summary>
     internal static Model Open(
         string directory, IBackend backend, Func<ModelConfig, ModelConfig> amend, SharingMap? map = null, long? memoryLimit = null,
         bool readTokenizer = true)

@@ -99,12 +99,12 @@ public sealed class Transformer
         return Scaled(b, b.Embed(Weight(b, Names.Embedding), tokens), Config.EmbeddingScale);
     }
 
-    /// <summary>The rotations of the tokens' positions, one slot for each of <see cref="Ropes"/>; those that depend on the length are inputs.</summary>
+    /// <summary>The rotations of the tokens' positions, one slot for each of <see cref="Ropes"/>; those that the host takes are inputs.</summary>
     public Slot[] Rotations(PlanBuilder b, Slot positions)
     {
         ArgumentNullException.ThrowIfNull(b);
         ArgumentNullException.ThrowIfNull(positions);
-        return [.. Ropes.Select((rope, i) => rope.DependsOnLength
+        return [.. Ropes.Select((rope, i) => rope.IsOfHost
             ? RotationInput(b, i, positions.Tensor.Shape[0])
             : b.Rotation(positions, rope.Frequencies(), rope.AttentionFactor))];
     }

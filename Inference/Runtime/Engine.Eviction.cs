@@ -25,7 +25,7 @@ public sealed partial class Engine
     {
         ArgumentNullException.ThrowIfNull(cache);
         ArgumentNullException.ThrowIfNull(policy);
-        RequireQueries(policy, cache.Tokens(sequence));
+        RequireQueries(policy, cache, sequence);
         _traces.Clear();
         long[] totals = StoreTotals(cache, sequence, policy);
         float[]?[] scores = Compare(cache, sequence, policy, totals);
@@ -51,25 +51,21 @@ public sealed partial class Engine
     /// <param name="reserve">Tokens that will follow, as far as known: free rows are not kept for more.</param>
     /// <param name="cost">Loss and bounds per layer, where the engine measures them and something was evicted.</param>
     /// <param name="rows">Rows per KV head of each store in place of those that the policy's budget means; for published roundings.</param>
-    /// <exception cref="RequestException">The policy reads more queries than this engine remembers, or the backend cannot run it.</exception>
+    /// <param name="remembers">Whether the fork remembers queries; one that does not is cheaper, and cannot be evicted by attention again.</param>
+    /// <exception cref="RequestException">The policy reads more queries than are remembered, or the backend cannot run it.</exception>
     public KvCache Fork(
-        KvCache cache, int sequence, EvictionPolicy policy, int reserve, out IReadOnlyList<EvictionCost> cost, IReadOnlyList<int>? rows = null)
+        KvCache cache, int sequence, EvictionPolicy policy, int reserve, out IReadOnlyList<EvictionCost> cost, IReadOnlyList<int>? rows = null,
+        bool remembers = true)
     {
         ArgumentNullException.ThrowIfNull(cache);
         ArgumentNullException.ThrowIfNull(policy);
-        RequireQueries(policy, cache.Tokens(sequence));
+        RequireQueries(policy, cache, sequence);
         _traces.Clear();
         reserve = Math.Min(reserve, Options.MaxTokens - cache.Position(sequence));
         long[] totals = rows is null ? StoreTotals(cache, sequence, policy)
             : [.. rows.Select((r, store) => Math.Min((long)r * StoreSpec.NumKvHeads, cache.Rows(store, sequence)))];
         float[]?[] scores = Compare(cache, sequence, policy, totals);
-        KvCache fork = CreateCache();
-        for (int other = 0; other < Options.Sequences; other++)
-        {
-            fork.Assume(cache, other);
-        }
-
-        CopyWindows(cache, fork);
+        KvCache fork = Copy(cache, remembers && cache.Remembers);
         SetPolicy(fork, sequence, policy, totals, reserve);
         List<EvictionCost> costs = [];
         for (int store = 0; store < totals.Length; store++)
@@ -138,6 +134,16 @@ public sealed partial class Engine
 
     private Ranking RankingOf(EvictionPolicy policy) => Scores(policy) ? Ranking.Scores : Ranking.Recency;
 
+    private void RequireQueries(EvictionPolicy policy, KvCache cache, int sequence)
+    {
+        if (!cache.Remembers && Scores(policy) && policy.Queries(Options.MaxTokens) > 0)
+        {
+            throw new RequestException($"{policy.Name} scores by queries, but this fork was made to remember none; evict the cache it was made from.");
+        }
+
+        RequireQueries(policy, cache.Tokens(sequence));
+    }
+
     private void RequireQueries(EvictionPolicy policy, int tokens)
     {
         int needed = !Scores(policy) ? 0 : policy.NeedsAllQueries ? tokens : policy.Queries(Options.MaxTokens);
@@ -157,11 +163,12 @@ public sealed partial class Engine
         long total = Math.Min(cut.Total, before.Rows);
         int perHead = (int)(total / heads);
         (int sinks, int window) = policy.Protected(before.LongestRun);
-        bool byScore = policy.UsesScores && total > (long)window * heads && from.Tokens(sequence) > window && total < before.Rows
+        bool byScore = policy.UsesScores && total > (long)(window + sinks) * heads && from.Tokens(sequence) > window && total < before.Rows
             && (cut.Prompt is not null || cut.Scores is not null || policy.Queries(int.MaxValue) == 0 || Options.Window > 0)
             && from.FreshQueries(sequence) >= (policy.NeedsAllQueries ? 1 : policy.Queries(int.MaxValue));
-        window = Math.Min(window, perHead);
-        sinks = Math.Min(byScore ? sinks : policy.Sinks, perHead - window);
+        int open = Math.Max(0, perHead - to.Protected[sequence].Length); // what a user protects comes first
+        window = Math.Min(window, open);
+        sinks = Math.Min(byScore ? sinks : policy.Sinks, open - window);
         Ranking ranking = !byScore ? Ranking.Recency : cut.Scores is null ? Ranking.Scores : Ranking.GivenScores;
         EvictionExtras extras = (cut.IsFirst ? FirstExtras : EvictionExtras.None)
             | (policy.Rerotates && total < before.Rows ? EvictionExtras.Rerotate : EvictionExtras.None)
@@ -190,7 +197,8 @@ public sealed partial class Engine
         }
 
         to.Replace(store, fresh);
-        int longest = (int)Math.Min(before.LongestRun, total); // the other heads may have given up all of theirs
+        // Heads that are cut alike are equally long; of others one may have what the rest gave up.
+        int longest = policy.Rerotates ? (int)(total / heads) : (int)Math.Min(before.LongestRun, total);
         to.At(store, sequence) = to.At(store, sequence) with { Rows = total, Free = cut.Free, LongestRun = longest };
         return extras.HasFlag(EvictionExtras.Measure) ? eviction.Costs() : [];
     }
@@ -252,22 +260,6 @@ public sealed partial class Engine
         }
 
         return eviction;
-    }
-
-    private void CopyWindows(KvCache from, KvCache to)
-    {
-        if (WindowSpec is null)
-        {
-            return;
-        }
-
-        float[] window = new float[WindowSpec.Shape.MaxElements];
-        for (int layer = 0; layer < from.Windows.Length; layer++)
-        {
-            _queue.Download<float>(from.Windows[layer], window);
-            _queue.Synchronize();
-            _queue.Upload<float>(window, to.Windows[layer]);
-        }
     }
 
     /// <summary>How one store is cut.</summary>

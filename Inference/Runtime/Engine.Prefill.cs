@@ -110,7 +110,7 @@ public sealed partial class Engine
             RequireQueries(policy, tokens);
         }
 
-        CheckProtected(policy, rows.Min(), cache, sequence);
+        CheckRows(policy, rows.Min(), tokens, cache, sequence);
         reserve = policy.Rerotates ? reserve : Math.Min(reserve, Options.MaxTokens - cache.Position(sequence) - ids.Length);
         if (evicts)
         {

@@ -11,18 +11,25 @@ public sealed partial class Engine
     private long[] StoreTotals(KvCache cache, int sequence, EvictionPolicy policy)
     {
         int[] rows = StoreRows.Of(policy, cache.Tokens(sequence), Model.Transformer.Map.NumStores);
-        CheckProtected(policy, rows.Min(), cache, sequence);
+        CheckRows(policy, rows.Min(), cache.Tokens(sequence), cache, sequence);
         return [.. rows.Select(r => (long)r * StoreSpec.NumKvHeads)];
     }
 
-    private void CheckProtected(EvictionPolicy policy, int rows, KvCache cache, int sequence)
+    private static void CheckRows(EvictionPolicy policy, int rows, int tokens, KvCache cache, int sequence)
     {
         int needed = cache.Protected[sequence].Length;
-        if (needed > 0 && rows < needed + policy.Window + policy.Sinks && rows < cache.Tokens(sequence))
+        (int sinks, int window) = policy.Protected(tokens);
+        if (needed > 0 && rows < (long)needed + window + sinks && rows < tokens)
         {
             throw new RequestException(
-                $"The budget of {rows} rows has no room for {needed} protected positions beside {policy.Sinks} sinks and a window of {policy.Window}; "
+                $"The budget of {rows} rows has no room for {needed} protected positions beside {sinks} first and {window} last ones; "
                 + "raise the budget or protect fewer.");
+        }
+
+        if (policy.Rerotates && cache.Policies[sequence] is { KeepsEverything: false } before && (before.Heads, before.Layers) != (HeadAllocation.Uniform, LayerAllocation.Uniform))
+        {
+            throw new RequestException(
+                $"{policy.Name} moves rows to consecutive positions, but {before.Name} left heads of different lengths; use one of the two from the start.");
         }
     }
 
@@ -107,7 +114,9 @@ public sealed partial class Engine
         for (int store = 0; store < totals.Length; store++)
         {
             ref KvCache.Occupancy occupancy = ref cache.At(store, sequence);
-            occupancy.Kept = KeptRows(policy, totals[store], (long)cache.Tokens(sequence) * StoreSpec.NumKvHeads, StoreSpec.NumKvHeads);
+            occupancy.Kept = Math.Max(
+                KeptRows(policy, totals[store], (long)cache.Tokens(sequence) * StoreSpec.NumKvHeads, StoreSpec.NumKvHeads),
+                (long)cache.Protected[sequence].Length * StoreSpec.NumKvHeads);
             occupancy.Slack = FreeRows(policy, reserve);
         }
     }

@@ -140,7 +140,7 @@ public sealed partial class Engine : IDisposable
             executable.Dispose();
         }
 
-        foreach (IBuffer buffer in (ReadOnlySpan<IBuffer>)[_tokenBuffer, _positionBuffer, _sequenceBuffer, _rowBuffer, _logitBuffer])
+        foreach (IBuffer buffer in (ReadOnlySpan<IBuffer>)[.. _unread ?? [], _tokenBuffer, _positionBuffer, _sequenceBuffer, _rowBuffer, _logitBuffer])
         {
             buffer.Dispose();
         }

@@ -30,6 +30,9 @@ internal enum Ranking
 
     /// <summary>From scores that the host gives.</summary>
     GivenScores,
+
+    /// <summary>From scores and counts that the host gives, which together name rows.</summary>
+    GivenRows,
 }
 
 /// <summary>What an eviction plan is compiled for.</summary>
@@ -54,6 +57,9 @@ internal sealed record EvictionArguments(KvCache Cache, int Store, int Sequence,
 
     /// <summary>Scores given, <c>[kv_heads, longest run]</c>.</summary>
     public float[]? Scores { get; init; }
+
+    /// <summary>Rows of each head, given; null where the heads compete for them.</summary>
+    public int[]? Counts { get; init; }
 
     /// <summary>Positions that are kept whatever their score.</summary>
     public ImmutableArray<int> Protected { get; init; } = [];
@@ -85,7 +91,8 @@ internal sealed class EvictionExecutable : IDisposable
             Ranking.Recency => EvictionProgram.ByRecency(engine.StoreSpec, readers, tokens, tokens, key.Extras),
             Ranking.Scores => EvictionProgram.ByScore(policy, engine.StoreSpec, readers, tokens, tokens, key.Extras),
             Ranking.ScoresOnly => EvictionProgram.ScoresOnly(policy, engine.StoreSpec, readers, tokens, tokens),
-            _ => EvictionProgram.ByGivenScores(policy, engine.StoreSpec, readers, tokens, tokens, key.Extras),
+            Ranking.GivenScores => EvictionProgram.ByGivenScores(policy, engine.StoreSpec, readers, tokens, tokens, key.Extras),
+            _ => EvictionProgram.ByGivenScores(policy, engine.StoreSpec, readers, tokens, tokens, key.Extras, countsGiven: true),
         };
         _executable = Compile(engine.Model.Backend, policy);
         _bindings = new(_program.Plan);
@@ -137,6 +144,11 @@ internal sealed class EvictionExecutable : IDisposable
         if (a.Scores is not null)
         {
             _engine.Queue.Upload<float>(a.Scores, _own[_program.Scores!]);
+        }
+
+        if (a.Counts is not null)
+        {
+            _engine.Queue.Upload<int>(a.Counts, _own[_program.Counts!]);
         }
 
         _engine.Queue.Enqueue(_executable, _bindings);

@@ -16,14 +16,15 @@ public sealed class KvCache : IDisposable
     private readonly Engine _engine;
     private readonly IStore?[] _stores;
     private readonly IBuffer[] _windows;
+    private readonly bool _remembers;
     private readonly int[] _tokens;
     private readonly int[] _moved; // by how many places the rows of a sequence were moved back
     private readonly int[] _movedAt; // tokens seen when they were last moved
     private readonly Occupancy[,] _occupancy; // [store, sequence]
 
-    internal KvCache(Engine engine)
+    internal KvCache(Engine engine, bool remembers = true)
     {
-        _engine = engine;
+        (_engine, _remembers) = (engine, remembers);
         int sequences = engine.Options.Sequences;
         _stores = new IStore?[engine.Model.Transformer.Map.NumStores];
         _tokens = new int[sequences];
@@ -34,13 +35,14 @@ public sealed class KvCache : IDisposable
         _occupancy = new Occupancy[_stores.Length, sequences];
         Policies = new EvictionPolicy[sequences];
         Array.Fill(Policies, EvictionPolicy.Full);
-        _windows = engine.WindowSpec is TensorSpec spec
+        _windows = !remembers ? [.. engine.UnreadQueries()]
+            : engine.WindowSpec is TensorSpec spec
             ? [.. Enumerable.Range(0, engine.Model.Config.NumLayers).Select(_ => engine.Model.Backend.Allocate(spec, MemoryKind.Cache))]
             : [];
     }
 
     /// <summary>Bytes of keys, values, positions, run tables and remembered queries, by the formulas of their specs.</summary>
-    public long SizeBytes => _stores.Sum(store => store?.Spec.SizeBytes ?? 0) + _windows.Sum(window => window.Spec.SizeBytes);
+    public long SizeBytes => _stores.Sum(store => store?.Spec.SizeBytes ?? 0) + (_remembers ? _windows.Sum(window => window.Spec.SizeBytes) : 0);
 
     /// <summary>Bytes of the rows held, without free capacity.</summary>
     public long RowBytes
@@ -63,6 +65,9 @@ public sealed class KvCache : IDisposable
     /// <summary>Positions of each sequence that no eviction drops, ascending.</summary>
     internal ImmutableArray<int>[] Protected { get; }
 
+    /// <summary>Whether queries are remembered, so that policies can score by them.</summary>
+    internal bool Remembers => _remembers;
+
     /// <summary>The last queries, by layer; empty when none are remembered.</summary>
     internal ReadOnlySpan<IBuffer> Windows => _windows;
 
@@ -79,6 +84,11 @@ public sealed class KvCache : IDisposable
     public IStore Store(int store) =>
         _stores[store] ?? throw new InvalidOperationException($"store {store} holds nothing yet.");
 
+    /// <summary>The last queries that a layer remembers, after RoPE: F32 <c>[sequences, window, query_heads · head_dim]</c>, position p at p mod window.</summary>
+    /// <exception cref="InvalidOperationException">The engine remembers none.</exception>
+    public IBuffer LastQueries(int layer) =>
+        _windows.Length > 0 ? _windows[layer] : throw new InvalidOperationException("this engine remembers no queries; give it a window.");
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -87,7 +97,7 @@ public sealed class KvCache : IDisposable
             store?.Dispose();
         }
 
-        foreach (IBuffer window in _windows)
+        foreach (IBuffer window in _remembers ? _windows : [])
         {
             window.Dispose();
         }
@@ -115,7 +125,7 @@ public sealed class KvCache : IDisposable
         (_moved[sequence], _movedAt[sequence]) = (_tokens[sequence] - position, _tokens[sequence]);
 
     /// <summary>Queries of a sequence that stand where the rows stand: those since the rows were last moved.</summary>
-    internal int FreshQueries(int sequence) => _tokens[sequence] - _movedAt[sequence];
+    internal int FreshQueries(int sequence) => _remembers ? _tokens[sequence] - _movedAt[sequence] : 0;
 
     internal void AddRows(int store, int sequence, int perHead)
     {

@@ -30,7 +30,7 @@ internal sealed class LayerwisePass : IDisposable
             b.Output(transformer.Embed(b, b.Input("tokens", new TensorSpec(DType.I32, n))));
             foreach ((Slot rotation, RopeConfig rope) in transformer.Rotations(b, positions).Zip(transformer.Ropes))
             {
-                if (!rope.DependsOnLength)
+                if (!rope.IsOfHost)
                 {
                     b.Output(rotation);
                 }
@@ -56,7 +56,7 @@ internal sealed class LayerwisePass : IDisposable
         int output = 1;
         for (int rope = 0; rope < rotations.Count; rope++)
         {
-            if (_engine.Model.Transformer.Ropes[rope].DependsOnLength)
+            if (_engine.Model.Transformer.Ropes[rope].IsOfHost)
             {
                 _embed.Bind($"rotation.{rope}", rotations[rope]);
             }

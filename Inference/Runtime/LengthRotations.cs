@@ -5,9 +5,9 @@ using KvIL.Tensors;
 
 namespace KvIL.Inference.Runtime;
 
-/// <summary>The rotations that depend on the length of a sequence: the host, which knows lengths, takes them and uploads them.</summary>
+/// <summary>The rotations that depend on the length of a sequence, or have rounded angles: the host takes them and uploads them.</summary>
 /// <remarks>
-/// Cosines and sines are taken in double and rounded once, as a <see cref="Ops.RotationOp"/> does. All tokens of a prompt take the length
+/// Cosines and sines are taken in double and rounded once, as a <see cref="Ops.RotationOp"/> does; rounded angles are products in float32. All tokens of a prompt take the length
 /// of the whole prompt, however it is split into chunks; a decoded token takes the length up to itself.
 /// </remarks>
 internal sealed class LengthRotations : IDisposable
@@ -15,7 +15,7 @@ internal sealed class LengthRotations : IDisposable
     private readonly Table[] _tables;
 
     public LengthRotations(IBackend backend, ImmutableArray<RopeConfig> ropes, int tokens) =>
-        _tables = [.. ropes.Index().Where(rope => rope.Item.DependsOnLength).Select(rope => new Table(
+        _tables = [.. ropes.Index().Where(rope => rope.Item.IsOfHost).Select(rope => new Table(
             rope.Index,
             rope.Item,
             backend.Allocate(new(DType.F32, tokens, rope.Item.RotaryDim), MemoryKind.Activations),
@@ -40,7 +40,8 @@ internal sealed class LengthRotations : IDisposable
                 Span<float> rotation = table.Values.AsSpan((row + i) * 2 * half, 2 * half);
                 for (int f = 0; f < half; f++)
                 {
-                    (double sin, double cos) = Math.SinCos(positions[i] * frequencies[f]);
+                    double angle = table.Rope.RoundsAngles ? (double)(positions[i] * (float)frequencies[f]) : positions[i] * frequencies[f];
+                    (double sin, double cos) = Math.SinCos(angle);
                     rotation[f] = (float)(factor * cos);
                     rotation[half + f] = (float)(factor * sin);
                 }

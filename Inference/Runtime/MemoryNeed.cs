@@ -1,5 +1,6 @@
 using KvIL.Eviction;
 using KvIL.Inference.Models;
+using KvIL.Sharing;
 
 namespace KvIL.Inference.Runtime;
 
@@ -53,20 +54,54 @@ public sealed record MemoryNeed(long Weights, long KvPeak, long KvFull, long Wor
             buffers += figures;
         }
 
+        bool inParts = evictEvery > 0 && evictEvery < promptTokens;
+        if (inParts)
+        {
+            // Stores of at most the budget (and the window, which is kept whole at first) and free rows; those that are open at once with
+            // room for a part beside their cut copies; where stores are compared all of them are.
+            int least = Math.Min(policy.Window, promptTokens);
+            long[] stored = [.. rows.Zip(room, (r, free) => Bytes((long)Math.Max(r, least) + free))];
+            long part = Bytes((long)Math.Max(rows.Max(), least) + Math.Max(evictEvery, policy.Slack));
+            peak = Math.Max(peak, windows + stored.Sum() + (part * (policy.ComparesStores ? stores + 1 : MostOpen(engine.Model.Transformer.Map))));
+        }
+        else if (evictsPrompt)
+        {
+            peak = Math.Max(peak, windows + (policy.ComparesStores
+                ? (stores + 1) * Bytes(promptTokens) // all are full while the first is cut
+                : Layerwise(engine.Model.Transformer.Map, [.. rows.Select(r => r < promptTokens)], held, Bytes(promptTokens))));
+        }
+
         if (evictsPrompt)
         {
-            // Layer by layer: every store cut but one, which is full while its cut copy is written; where stores are compared all are full.
-            int atOnce = evictEvery == 0 ? promptTokens : Math.Min(promptTokens, rows.Max() + evictEvery);
-            peak = Math.Max(peak, policy.ComparesStores
-                ? windows + ((stores + 1) * Bytes(atOnce))
-                : windows + held.Sum() + Bytes(atOnce));
             (long layerwise, long prompt) = engine.LayerwiseBytes(
-                evictEvery == 0 ? promptTokens : Math.Min(promptTokens, evictEvery), policy.NeedsAllQueries && engine.Options.RemembersPrompt);
+                inParts ? evictEvery : promptTokens, policy.NeedsAllQueries && engine.Options.RemembersPrompt);
             scratch = Math.Max(scratch, layerwise);
             buffers += prompt;
         }
 
         return OfWeights(engine.Model.Transformer) with { KvPeak = peak, KvFull = full, Working = scratch + buffers };
+    }
+
+    // Stores between their owner and their last reader at once.
+    private static long MostOpen(SharingMap map) => Layerwise(map, [.. Enumerable.Repeat(true, map.NumStores)], new long[map.NumStores], 1);
+
+    // Most bytes while a prompt goes layer by layer: a store is full from its owner to its last reader, and while its cut copy is written.
+    private static long Layerwise(SharingMap map, bool[] isCut, long[] held, long full)
+    {
+        long current = 0, most = 0;
+        for (int layer = 0; layer < map.NumLayers; layer++)
+        {
+            int store = map.Stores[layer];
+            current += !map.IsOwner(layer) ? 0 : isCut[store] ? full : held[store];
+            most = Math.Max(most, current);
+            if (isCut[store] && map.Readers(store)[^1] == layer)
+            {
+                most = Math.Max(most, current + held[store]);
+                current += held[store] - full;
+            }
+        }
+
+        return most;
     }
 
     /// <summary>Refuses a need above the limit, or above what the machine has.</summary>

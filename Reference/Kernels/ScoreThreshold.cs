@@ -1,3 +1,6 @@
+using System.Numerics;
+using System.Numerics.Tensors;
+using System.Runtime.Intrinsics;
 using KvIL.Eviction;
 
 namespace KvIL.Reference.Kernels;
@@ -42,13 +45,39 @@ internal static class ScoreThreshold
         histogram.Clear();
         for (int h = 0; h < scores.Heads; h++)
         {
-            Span<int> bins = histogram.Slice(h * ScoreOrder.Bins, ScoreOrder.Bins);
-            foreach (float score in scores[h])
+            Count(scores[h], prefix, shift, histogram.Slice(h * ScoreOrder.Bins, ScoreOrder.Bins));
+        }
+    }
+
+    // From the second digit on few scores match: eight at a time, most are passed over.
+    private static void Count(ReadOnlySpan<float> scores, uint prefix, int shift, Span<int> bins)
+    {
+        // Neighbours are often alike. Two histograms let one count go on while the other is on its way through memory.
+        Span<int> even = stackalloc int[ScoreOrder.Bins];
+        even.Clear();
+        Span<uint> keys = stackalloc uint[Vector256<uint>.Count];
+        int j = 0;
+        for (; j <= scores.Length - Vector256<float>.Count; j += Vector256<float>.Count)
+        {
+            Vector256<uint> eight = ScoreKeys.Of(Vector256.Create(scores[j..]));
+            uint matches = ScoreKeys.MatchesAbove(eight, prefix, shift);
+            if (matches == 0) continue;
+
+            eight.CopyTo(keys);
+            for (; matches != 0; matches &= matches - 1)
             {
-                uint key = ScoreOrder.Key(score);
-                if (ScoreOrder.MatchesAbove(key, prefix, shift)) bins[ScoreOrder.Digit(key, shift)]++;
+                int lane = BitOperations.TrailingZeroCount(matches);
+                (lane % 2 == 0 ? even : bins)[ScoreOrder.Digit(keys[lane], shift)]++;
             }
         }
+
+        for (; j < scores.Length; j++)
+        {
+            uint key = ScoreOrder.Key(scores[j]);
+            if (ScoreOrder.MatchesAbove(key, prefix, shift)) bins[ScoreOrder.Digit(key, shift)]++;
+        }
+
+        TensorPrimitives.Add(bins, even, bins);
     }
 
     // Rows of larger digits are above the threshold for good; rows of the digit returned are looked at in the next pass.

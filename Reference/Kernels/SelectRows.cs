@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Numerics;
+using System.Runtime.Intrinsics;
 using KvIL.Eviction;
 
 namespace KvIL.Reference.Kernels;
@@ -27,7 +29,19 @@ internal static class SelectRows
 
         ReadOnlySpan<float> candidates = scores.Slice(begin, count);
         uint threshold = Threshold(candidates, keep, out int ties);
-        for (int j = 0; j < count; j++)
+        int j = 0;
+        for (; j <= count - Vector256<float>.Count; j += Vector256<float>.Count)
+        {
+            Vector256<uint> keys = ScoreKeys.Of(Vector256.Create(candidates[j..]));
+            uint reach = Vector256.GreaterThanOrEqual(keys, Vector256.Create(threshold)).ExtractMostSignificantBits();
+            for (; reach != 0; reach &= reach - 1)
+            {
+                int lane = BitOperations.TrailingZeroCount(reach);
+                if (keys[lane] > threshold || ties-- > 0) rows[written++] = begin + j + lane;
+            }
+        }
+
+        for (; j < count; j++)
         {
             uint key = ScoreOrder.Key(candidates[j]);
             if (key > threshold || (key == threshold && ties-- > 0)) rows[written++] = begin + j;

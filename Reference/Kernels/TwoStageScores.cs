@@ -1,3 +1,4 @@
+using KvIL.Eviction;
 using KvIL.Ops;
 using KvIL.Reference.Memory;
 using KvIL.Reference.Threading;
@@ -5,7 +6,7 @@ using KvIL.Tensors;
 
 namespace KvIL.Reference.Kernels;
 
-/// <summary>The best half of a head's rows by x get +∞, every other candidate <c>(x + ε) · mean_{i in h} ‖v_j W_i‖₁</c>.</summary>
+/// <summary>The best half of a head's rows by x, and those promised to it, get +∞, every other candidate <c>(x + ε) · mean_{i in h} ‖v_j W_i‖₁</c>.</summary>
 internal sealed unsafe class TwoStageScoresStep(TwoStageScoresOp op) : Step
 {
     private readonly int _group = op.OutputProjection.Tensor.Shape[1].Max / op.Store.Store.HeadDim / op.Store.Store.NumKvHeads;
@@ -19,14 +20,17 @@ internal sealed unsafe class TwoStageScoresStep(TwoStageScoresOp op) : Step
     {
         HostStore store = f.Store(op.Store);
         RunScores scores = new(f, op.X, op.Y, store, op.Sequence, op.Sinks, op.Window);
+        Ratio share = op.Promised;
+        int promised = share == default ? 0 : (int)Math.Max(1, f.Value(op.Total) * share.Numerator / (share.Denominator * scores.Heads));
         Heads job = new(
-            scores, store, new(f, op.OutputProjection), f.I32(op.Counts), (float*)f.Scratch, FloatsPerWorker, _group, _epsilon);
+            scores, store, new(f, op.OutputProjection), f.I32(op.Counts), (float*)f.Scratch, FloatsPerWorker, _group, _epsilon, promised);
         f.Workers.Run(job, scores.Heads);
     }
 
     // One item: a KV head.
     private readonly struct Heads(
-        RunScores scores, HostStore store, Projection weights, int* counts, float* scratch, long floatsPerWorker, int group, double epsilon) : IJob
+        RunScores scores, HostStore store, Projection weights, int* counts, float* scratch, long floatsPerWorker, int group, double epsilon,
+        int promised) : IJob
     {
         public void Run(int index, int worker)
         {
@@ -38,7 +42,7 @@ internal sealed unsafe class TwoStageScoresStep(TwoStageScoresOp op) : Step
                 for (int j = 0; j < rows; j++) sums[j] += norms[j];
             }
 
-            int first = Math.Min(Math.Max(0, (counts[index] / 2) - (rows - candidates)), candidates), begin = scores.Begin(index);
+            int first = Math.Min(Math.Max(0, Math.Max(counts[index] / 2, promised) - (rows - candidates)), candidates), begin = scores.Begin(index);
             ReadOnlySpan<float> x = scores.Given(index);
             Span<float> y = scores.Fresh(index);
             for (int j = 0; j < y.Length; j++) y[j] = (float)((x[j] + epsilon) * (sums[begin + j] / group));

@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics;
 using KvIL.Ops;
 using KvIL.Reference.Memory;
 using KvIL.Reference.Simd;
@@ -9,66 +8,51 @@ namespace KvIL.Reference.Kernels;
 
 /// <summary><c>y[i, j] = (1/w) Σ_t softmax_j(s_tj)</c> over the rows that query t sees.</summary>
 /// <remarks>
-/// These scores decide what is kept, so their bits are the same at every vector width and thread count (<see cref="AttentionPanel"/>):
-/// the mean adds queries in eights, each eight in the order of <see cref="Lanes.Sum"/>.
-/// Logits are held for 32 queries at a time: 128 bytes a row.
+/// The window is taken 32 queries at a time, and the query heads of a KV head four at a time: one <see cref="WindowSweep"/> over the
+/// rows of the run for each.
 /// </remarks>
 internal sealed unsafe class WindowScoresStep(WindowScoresOp op) : Step
 {
+    // They share what reading a key costs; each needs 128 bytes of scratch a row.
+    private const int HeadsPerSweep = 4;
+
     private readonly int _queryHeads = op.Y.Tensor.Shape[0].Max;
     private readonly int _maxLength = op.Y.Tensor.Shape[1].Max;
-    private readonly int _headDim = op.Store.Store.HeadDim;
+    private readonly StoreSpec _spec = op.Store.Store;
 
-    private long FloatsPerWorker => ((long)_maxLength * Tile.Width) + AttentionPanel.ScratchFloats(_headDim);
+    private int Group => _queryHeads / _spec.NumKvHeads;
 
-    public override long ScratchBytes(int workers) => DType.F32.SizeBytes(workers * FloatsPerWorker);
+    private long PanelFloats => (long)_queryHeads * _spec.HeadDim * Tile.Width;
+
+    public override long ScratchBytes(int workers) => DType.F32.SizeBytes(
+        PanelFloats + WindowSweep.ScratchFloats(Math.Min(Group, HeadsPerSweep), _maxLength, _spec.HeadDim, workers));
 
     public override void Run(Frame f)
     {
-        int length = f.Value(op.Y.Tensor.Shape[1]);
-        QueryRing queries = new(f, op.Window, f.Value(op.Sequence), _headDim);
-        Heads job = new(
-            f.Store(op.Store), queries, f.F32(op.Y), (float*)f.Scratch, FloatsPerWorker, length, f.Value(op.Queries), _queryHeads,
-            f.Value(op.Sequence), f.Value(op.Tokens), op.Rule);
-        f.Workers.Run(job, _queryHeads);
+        HostStore store = f.Store(op.Store);
+        int w = f.Value(op.Queries), tokens = f.Value(op.Tokens), length = f.Value(op.Y.Tensor.Shape[1]);
+        int sequence = f.Value(op.Sequence);
+        QueryRing queries = new(f, op.Window, sequence, _spec.HeadDim);
+        float* panels = (float*)f.Scratch;
+        for (int first = 0; first < w; first += Tile.Width)
+        {
+            int lanes = Math.Min(Tile.Width, w - first);
+            f.Workers.Run(new Panels(queries, tokens - w + first, lanes, panels, _spec.HeadDim), _queryHeads);
+            for (int head = 0; head < _queryHeads;)
+            {
+                int heads = Math.Min(HeadsPerSweep, Group - (head % Group));
+                WindowSweep sweep = new(
+                    store, (sequence * _spec.NumKvHeads) + (head / Group), op.Rule, tokens - w + first, lanes, w,
+                    panels + ((long)head * _spec.HeadDim * Tile.Width), heads, f.F32(op.Y) + ((long)head * length), length, panels + PanelFloats);
+                sweep.Run(f.Workers, isFirst: first == 0);
+                head += heads;
+            }
+        }
     }
 
     // One item: a query head.
-    private readonly struct Heads(
-        HostStore store, QueryRing queries, float* y, float* scratch, long floatsPerWorker, int length, int w, int queryHeads,
-        int sequence, int tokens, AttentionRule rule) : IJob
+    private readonly struct Panels(QueryRing queries, int firstPosition, int lanes, float* panels, int headDim) : IJob
     {
-        public void Run(int index, int worker)
-        {
-            StoreSpec spec = store.StoreSpec;
-            int run = (sequence * spec.NumKvHeads) + (index / (queryHeads / spec.NumKvHeads));
-            Span<float> scores = new(y + ((long)index * length), length);
-            scores.Clear();
-            float* logits = scratch + (worker * floatsPerWorker);
-            for (int first = 0; first < w; first += Tile.Width)
-            {
-                int lanes = Math.Min(Tile.Width, w - first);
-                int rows = store.Length[run];
-                Logits(run, rows, index, first, lanes, logits);
-                for (int lane = 0; lane < lanes; lane += Lanes.Count)
-                {
-                    Vector256<float> factor = AttentionPanel.FirstLanes(
-                        AttentionPanel.Softmax(logits + lane, rows, store.Position + store.Start[run], tokens - w + first + lane, rule, w), lanes - lane);
-                    for (int j = 0; j < rows; j++)
-                    {
-                        scores[j] += Lanes.Sum(Vector256.Load(logits + ((long)j * Tile.Width) + lane) * factor);
-                    }
-                }
-            }
-        }
-
-        // logits[j, t] = q_t·k_j for queries first .. first + lanes - 1 of the window.
-        private void Logits(int run, int rows, int queryHead, int first, int lanes, float* logits)
-        {
-            int d = store.StoreSpec.HeadDim;
-            float* panel = logits + ((long)length * Tile.Width);
-            queries.Pack(tokens - w + first, lanes, queryHead, panel);
-            AttentionPanel.Logits(store.Key(store.Start[run]), store.StoreSpec.RowType, rows, d, panel, logits);
-        }
+        public void Run(int index, int worker) => queries.Pack(firstPosition, lanes, index, panels + ((long)index * headDim * Tile.Width));
     }
 }

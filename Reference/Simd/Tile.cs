@@ -1,10 +1,11 @@
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace KvIL.Reference.Simd;
 
 /// <summary>The one product that prefill, scores and attention are made of: a few rows times a panel of 32 lanes.</summary>
 /// <remarks>
-/// <code>C[r, ℓ] = Σ_k A[r, k] · P[k, ℓ],   r &lt; 8,  ℓ &lt; 32</code>
+/// <code>C[r, ℓ] = Σ_k A[r, k] · P[k, ℓ],   ℓ &lt; 32</code>
 /// A panel holds 32 tokens, queries or outputs side by side: element k of lane ℓ at P[32k + ℓ]. Each C[r, ℓ] is one chain
 /// of fused multiply-adds in ascending k, in one lane: the same bits at every vector width, for every split of the
 /// rows. Sixteen accumulators hide the latency of the chains; each step loads two vectors and eight scalars for
@@ -18,6 +19,8 @@ internal static unsafe class Tile
     /// <summary>Rows computed at once.</summary>
     public const int Height = 8;
 
+    private const int FloatsPerCacheLine = 16;
+
     /// <summary>Bits of the vectors that it is computed with.</summary>
     public static int VectorBits => HasSixteenLanes ? 512 : CpuFeatures.LaneBits;
 
@@ -27,7 +30,7 @@ internal static unsafe class Tile
     /// <param name="a">A[r, k] at <c>a[r · rowStride + k · stepStride]</c>.</param>
     /// <param name="rowStride">Elements between rows of A.</param>
     /// <param name="stepStride">Elements between steps of A.</param>
-    /// <param name="rows">Rows of A, 1 to 8.</param>
+    /// <param name="rows">Rows of A, at least 1.</param>
     /// <param name="panel">P, <c>[depth, 32]</c>.</param>
     /// <param name="depth">Steps of each chain.</param>
     /// <param name="c">C, <c>[rows, 32]</c>.</param>
@@ -35,6 +38,14 @@ internal static unsafe class Tile
     public static void Multiply(
         float* a, nint rowStride, nint stepStride, int rows, float* panel, int depth, float* c, bool accumulate)
     {
+        for (; rows > Height; rows -= Height)
+        {
+            PrefetchEight(a + (Height * rowStride), rowStride, stepStride, depth);
+            MultiplyEight(a, rowStride, stepStride, Height, panel, depth, c, accumulate);
+            a += Height * rowStride;
+            c += Height * Width;
+        }
+
         if (rows == Height)
         {
             MultiplyEight(a, rowStride, stepStride, Height, panel, depth, c, accumulate);
@@ -42,6 +53,18 @@ internal static unsafe class Tile
         else
         {
             MultiplyPart(a, rowStride, stepStride, rows, panel, depth, c, accumulate);
+        }
+    }
+
+    // The next rows come while these are multiplied: a row is too short for a processor to notice that it should read ahead.
+    private static void PrefetchEight(float* a, nint rowStride, nint stepStride, int depth)
+    {
+        for (int row = 0; row < Height && stepStride == 1 && Sse.IsSupported; row++)
+        {
+            for (int k = 0; k < depth; k += FloatsPerCacheLine)
+            {
+                Sse.Prefetch0(a + (row * rowStride) + k);
+            }
         }
     }
 

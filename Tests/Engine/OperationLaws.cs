@@ -16,6 +16,8 @@ public sealed class OperationLaws(EngineFixture fixture) : IClassFixture<EngineF
     [
         "full", "sliding:sinks=2,slack=1,budget=5", "snapkv:window=2,kernel=3,slack=0,budget=50%", "snapkv:window=9,kernel=1,slack=3,budget=60%",
         "ada-snapkv:window=3,alloc=pure,slack=2,budget=40%", "ada-pyramid:window=2,beta=3,slack=1,budget=9", "sliding:sinks=7,slack=2,budget=8",
+        "global-snapkv:window=2,kernel=3,slack=2,budget=40%", "ada-knorm:window=1,slack=1,budget=6", "cake:window=3,slack=2,budget=50%", "lagkv:lag=3,window=1,budget=9",
+        "leverage:slack=2,window=2,budget=30%", "tova:slack=1,budget=5",
     ];
 
     /// <summary>Operations as (kind, sequence, argument).</summary>

@@ -4,6 +4,8 @@ using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using System.Security.Cryptography;
 using KvIL.Conformance;
+using KvIL.Conformance.Laws;
+using KvIL.Eviction.Scores;
 using KvIL.Plans;
 using KvIL.Reference;
 using KvIL.Tensors;
@@ -43,6 +45,8 @@ public sealed class WidthTests
 internal static class WidthChild
 {
     private const int Cases = 40;
+    private const int RuleCases = 12;
+    private const int WideCases = 8; // whole panels of queries, several blocks of rows
 
     public static void Print()
     {
@@ -55,8 +59,32 @@ internal static class WidthChild
         $"{Vector512.IsHardwareAccelerated} {Avx2.IsSupported} {Vector128.IsHardwareAccelerated}",
         $"{BitConverter.SingleToInt32Bits(SumInWidth())}",
         .. Enumerable.Range(0, Cases).Select(seed => Line(Conformance.Generators.EvictionCase.Generate(new Random(seed)))),
+        .. Enumerable.Range(0, WideCases).Select(seed => Line(WideCase.Generate(new Random(seed)).Rows)),
         .. Enum.GetValues<DType>().Where(type => type != DType.I32).Select(Line),
+        .. Enumerable.Range(0, RuleCases).SelectMany(seed => Lines(Conformance.Generators.ScoreCase.Generate(new Random(seed)))),
     ];
+
+    // Every published score, the norms that a user's own may see, and CAKE's preference.
+    private static IEnumerable<string> Lines(Conformance.Generators.ScoreCase c)
+    {
+        using ReferenceBackend backend = new(1);
+        using PlanRunner runner = new(backend);
+        ScoreRule norms = new HostScore(new SightScorer(Sight.ProjectedNorms));
+        foreach (ScoreRule rule in (ScoreRule[])[.. c.Rules, norms])
+        {
+            (Scenario s, Slot y) = c.Plan(rule);
+            yield return $"{rule.GetType().Name} {Bits(runner.Run(s), y)}";
+        }
+
+        Scenario preference = new("preference");
+        Slot preferred = preference.Output(preference.Builder.LayerPreference(
+            preference.Input("queries", c.Store.QueryWindow()), preference.Input("store", c.Store.Store()), c.Sequence, preference.Bind("tokens", c.Tokens),
+            preference.Bind("at-hand", c.Queries, c.Store.Window), c.Store.Rule));
+        yield return $"preference {Bits(runner.Run(preference), preferred)}";
+    }
+
+    private static string Bits(PlanResults results, Slot slot) =>
+        Convert.ToHexString(MemoryMarshal.AsBytes<float>([.. results.Reals(slot).Select(v => (float)v)]));
 
     // One row and nine against a weight: a product in registers, and a tile.
     private static string Line(DType type)

@@ -44,11 +44,18 @@ public sealed record Cake(int Window = 32, double Gamma = 200, int Kernel = 5) :
     /// <param name="tau2">τ₂, weight of shift.</param>
     public static double Preference(double[,,] a, double tau1 = 1, double tau2 = 1)
     {
+        (double h, double v) = DispersionAndShift(a);
+        return Math.Pow(h, 1 / tau1) * Math.Pow(v, 1 / tau2);
+    }
+
+    /// <summary>H and V.</summary>
+    public static (double H, double V) DispersionAndShift(double[,,] a)
+    {
         (int h, int w, int n) = (a.GetLength(0), a.GetLength(1), Math.Max(a.GetLength(2) - a.GetLength(1), 0));
         double[][] columns = [.. Enumerable.Range(0, h * n).Select(x => Column(a, x / n, x % n))];
         double entropy = -columns.Sum(c => c.Sum(p => p * Math.Log(p + 1e-10)));
         double shift = columns.Sum(c => Arrays.Variance(c));
-        return Math.Pow(entropy, 1 / tau1) * Math.Pow(shift, 1 / tau2);
+        return (entropy, shift);
     }
 
     private static double[] Column(double[,,] a, int i, int j) => [.. Enumerable.Range(0, a.GetLength(1)).Select(t => a[i, t, j])];
