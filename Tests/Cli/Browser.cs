@@ -68,7 +68,7 @@ public sealed partial class Browser : IAsyncLifetime, IDisposable
         _reading = Task.Run(ReadAsync);
         string target = (await SendAsync("Target.createTarget", new { url = "about:blank" })).GetProperty("targetId").GetString()!;
         _session = (await SendAsync("Target.attachToTarget", new { targetId = target, flatten = true })).GetProperty("sessionId").GetString()!;
-        foreach (string domain in (ReadOnlySpan<string>)["Page", "Runtime", "Log", "Network"])
+        foreach (string domain in (string[])["Page", "Runtime", "Log", "Network"])
         {
             await SendAsync($"{domain}.enable", new { });
         }
