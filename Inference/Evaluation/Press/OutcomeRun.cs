@@ -1,4 +1,5 @@
 using KvIL.Eviction;
+using KvIL.Inference.Files;
 using KvIL.Inference.Models;
 using KvIL.Inference.Runtime;
 using KvIL.Tensors;
@@ -27,6 +28,12 @@ internal sealed class OutcomeRun : IDisposable
     public OutcomeRun(string name, IReadOnlyList<OutcomePrompt> prompts, Model model, PressTally tally)
     {
         (_name, _prompts, _tally) = (name, prompts, tally);
+        if (prompts.FirstOrDefault(p => p.Answer.Any(id => id >= model.Config.VocabSize)) is OutcomePrompt odd)
+        {
+            throw new ModelFileException(
+                $"{name}: an answer of prompt {odd.Id} has a token outside the vocabulary of {model.Config.VocabSize} of {model.Path}; name the right model with --model.");
+        }
+
         int tokens = prompts.Max(p => p.Context.Length + p.Question.Length + p.Answer.Length);
         _engine = new(model, new()
         {
