@@ -63,7 +63,7 @@ public sealed class ChatTemplatesTests : IDisposable
     [SharedFact("golden/chat-templates/vectors.json")]
     public void Published_templates_render_as_transformers_renders_them()
     {
-        GoldenResult report = new ChatTemplateFormat().Run(Shared.PathOf("golden/chat-templates"), CancellationToken.None);
+        GoldenResult report = new ChatTemplateFormat().Run(Shared.PathOf("golden/chat-templates"), new GoldenOptions(CancellationToken.None));
         Assert.Empty(report.Failures);
         Assert.Equal((1404, 0, 0), (report.Passed, report.Failed, report.NotImplemented));
     }
