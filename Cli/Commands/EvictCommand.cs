@@ -1,6 +1,6 @@
 using System.CommandLine;
 using KvIL.Backends;
-using KvIL.Cli.Layers;
+using KvIL.Cli.Measurement;
 using KvIL.Conformance;
 using KvIL.Conformance.Theory;
 using KvIL.Eviction;

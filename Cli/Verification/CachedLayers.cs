@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 using KvIL.Backends;
-using KvIL.Cli.Layers;
+using KvIL.Cli.Measurement;
 using KvIL.Conformance.Theory;
 using KvIL.Inference.Models;
 using KvIL.Inference.Runtime;

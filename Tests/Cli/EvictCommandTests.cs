@@ -3,7 +3,7 @@ using KvIL.Backends;
 using KvIL.Cli;
 using KvIL.Cli.Commands;
 using KvIL.Cli.Golden;
-using KvIL.Cli.Layers;
+using KvIL.Cli.Measurement;
 using KvIL.Conformance.Golden.Eviction;
 using KvIL.Eviction;
 using KvIL.Ops;

@@ -3,7 +3,7 @@ using KvIL.Conformance;
 using KvIL.Conformance.Theory;
 using KvIL.Eviction;
 
-namespace KvIL.Cli.Layers;
+namespace KvIL.Cli.Measurement;
 
 /// <summary>What <c>kvil evict --json</c> prints.</summary>
 /// <param name="Policy">The policy with every key.</param>

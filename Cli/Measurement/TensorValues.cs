@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using KvIL.Inference.Files;
 using KvIL.Tensors;
 
-namespace KvIL.Cli.Layers;
+namespace KvIL.Cli.Measurement;
 
 /// <summary>The numbers of a tensor in a file, widened to double without rounding.</summary>
 internal static class TensorValues

@@ -3,7 +3,7 @@ using KvIL.Cli.Commands;
 using KvIL.Eviction;
 using Spectre.Console;
 
-namespace KvIL.Cli.Layers;
+namespace KvIL.Cli.Measurement;
 
 /// <summary>The result of <c>kvil evict</c> as text and tables.</summary>
 internal static class EvictText

@@ -1,7 +1,7 @@
 using KvIL.Conformance.Theory;
 using KvIL.Inference.Files;
 
-namespace KvIL.Cli.Layers;
+namespace KvIL.Cli.Measurement;
 
 /// <summary>What a file says of one layer: its queries, keys and values, or scores alone.</summary>
 /// <param name="Name">The prefix of its tensors; empty for none.</param>
