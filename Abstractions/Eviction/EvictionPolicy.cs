@@ -117,6 +117,9 @@ public sealed partial record EvictionPolicy
     /// <summary>Whether the scores read every query of the prompt, not only the last ones.</summary>
     public bool NeedsAllQueries => (Needs & (ScoreNeeds.ColumnSums | ScoreNeeds.Queries | ScoreNeeds.PreRopeQueries)) != 0;
 
+    /// <summary>Whether scores are sums over queries that go on from one eviction to the next (H2O).</summary>
+    public bool Accumulates => (Needs & ScoreNeeds.ColumnSums) != 0;
+
     private Budget? NamedBudget { get; init; }
 
     private PolicyMethod Method { get; init; } = PolicyMethod.Find("full");

@@ -116,10 +116,15 @@ public sealed partial class Engine
                 Eviction(Key(policy, store, RankingOf(policy), extras, wholePrompt));
             }
 
-            if (policy.ComparesStores)
+            if (policy.ComparesStores || policy.Accumulates)
             {
-                Eviction(Key(policy, store, Ranking.ScoresOnly, EvictionExtras.None, wholePrompt));
-                Eviction(Key(policy, store, Ranking.GivenScores, FirstExtras, wholePrompt: false));
+                EvictionExtras sums = policy.Accumulates ? EvictionExtras.Trace : EvictionExtras.None;
+                foreach (bool whole in (ReadOnlySpan<bool>)[wholePrompt, false])
+                {
+                    Eviction(Key(policy, store, Ranking.ScoresOnly, EvictionExtras.None, whole));
+                    Eviction(Key(policy, store, Ranking.GivenScores, FirstExtras | sums, whole));
+                    Eviction(Key(policy, store, Ranking.GivenScores, sums, whole));
+                }
             }
         }
 
@@ -169,10 +174,16 @@ public sealed partial class Engine
         int open = Math.Max(0, perHead - to.Protected[sequence].Length); // what a user protects comes first
         window = Math.Min(window, open);
         sinks = Math.Min(byScore ? sinks : policy.Sinks, open - window);
+        if (byScore && policy.Accumulates && cut.Scores is null)
+        {
+            cut = cut with { Scores = Accumulated(from, store, sequence, cut) };
+        }
+
         Ranking ranking = !byScore ? Ranking.Recency : cut.Scores is null ? Ranking.Scores : Ranking.GivenScores;
         EvictionExtras extras = (cut.IsFirst ? FirstExtras : EvictionExtras.None)
             | (policy.Rerotates && total < before.Rows ? EvictionExtras.Rerotate : EvictionExtras.None)
-            | (to.Protected[sequence].IsEmpty || total == before.Rows ? EvictionExtras.None : EvictionExtras.Protect);
+            | (to.Protected[sequence].IsEmpty || total == before.Rows ? EvictionExtras.None : EvictionExtras.Protect)
+            | (policy.Accumulates && ranking == Ranking.GivenScores ? EvictionExtras.Trace : EvictionExtras.None); // sums follow their rows
         EvictionExecutable eviction = Eviction(Key(policy, store, ranking, extras, cut.Prompt is not null));
         IStore fresh = Model.Backend.Allocate(StoreSpec with { Rows = to.PoolRows(store, sequence, total + ((long)cut.Free * heads)) });
         try
@@ -185,7 +196,7 @@ public sealed partial class Engine
                 Scores = ranking == Ranking.GivenScores ? cut.Scores : null,
                 Protected = extras.HasFlag(EvictionExtras.Protect) ? to.Protected[sequence] : [],
             });
-            if (extras.HasFlag(EvictionExtras.Trace))
+            if (cut.IsFirst && Options.Trace)
             {
                 _traces.Add(Trace(eviction, from, store, sequence, (int)total, (sinks, window, byScore)));
             }
@@ -200,6 +211,11 @@ public sealed partial class Engine
         // Heads that are cut alike are equally long; of others one may have what the rest gave up.
         int longest = policy.Rerotates ? (int)(total / heads) : (int)Math.Min(before.LongestRun, total);
         to.At(store, sequence) = to.At(store, sequence) with { Rows = total, Free = cut.Free, LongestRun = longest };
+        if (total < before.Rows)
+        {
+            KeepSums(ref to.At(store, sequence), policy.Accumulates ? cut.Scores : null, eviction, before.LongestRun, from.Tokens(sequence));
+        }
+
         return extras.HasFlag(EvictionExtras.Measure) ? eviction.Costs() : [];
     }
 

@@ -185,7 +185,7 @@ public sealed partial class Engine
             Cut cut = new(policy, totals[store], FreeRows(policy, reserve)) { IsFirst = true, Prompt = prompt.Queries, PromptQueries = ids.Length };
             if (compares)
             {
-                (scores[store], preferences[store]) = Score(cache, store, sequence, cut);
+                (scores[store], preferences[store]) = ScoreOf(cache, store, sequence, cut);
             }
             else if (totals[store] < cache.Rows(store, sequence))
             {

@@ -45,7 +45,7 @@ public sealed partial class Engine
         float[] preferences = new float[totals.Length];
         for (int store = 0; store < totals.Length; store++)
         {
-            (scores[store], preferences[store]) = Score(cache, store, sequence, new(policy, totals[store], 0));
+            (scores[store], preferences[store]) = ScoreOf(cache, store, sequence, new(policy, totals[store], 0));
         }
 
         Divide(cache, sequence, policy, totals, scores!, preferences);
@@ -60,18 +60,48 @@ public sealed partial class Engine
     }
 
     // Scores of a store for the host, and CAKE's preference where it is asked for.
-    private (float[] Scores, float Preference) Score(KvCache cache, int store, int sequence, Cut cut)
+    private (float[] Scores, float Preference) ScoreOf(KvCache cache, int store, int sequence, Cut cut)
     {
-        EvictionPolicy policy = cut.Policy;
-        int longest = cache.At(store, sequence).LongestRun;
-        (int sinks, int window) = policy.Protected(longest);
-        EvictionExecutable eviction = Eviction(Key(policy, store, Ranking.ScoresOnly, EvictionExtras.None, cut.Prompt is not null));
-        eviction.Enqueue(new(cache, store, sequence, longest, 0, sinks, window, 0)
+        if (cut.Policy.Accumulates) return (Accumulated(cache, store, sequence, cut), 0);
+        (int sinks, int window) = cut.Policy.Protected(cache.At(store, sequence).LongestRun);
+        return Score(cache, store, sequence, cut, QueriesAtHand(cache, sequence, cut.Policy, cut), (sinks, window));
+    }
+
+    // H2O: the sums that the rows held before, and what they got from the queries since, protected or not.
+    private float[] Accumulated(KvCache cache, int store, int sequence, Cut cut)
+    {
+        KvCache.Occupancy held = cache.At(store, sequence);
+        int queries = cut.Prompt is not null ? cut.PromptQueries
+            : Math.Min(Math.Min(cache.Tokens(sequence) - held.SummedAt, cache.FreshQueries(sequence)), Options.Window);
+        float[] sums = queries == 0 ? new float[StoreSpec.NumKvHeads * held.LongestRun] : Score(cache, store, sequence, cut, queries, (0, 0)).Scores;
+        for (int h = 0; h < StoreSpec.NumKvHeads; h++)
         {
-            Queries = QueriesAtHand(cache, sequence, policy, cut),
-            Prompt = cut.Prompt,
-        });
-        return (eviction.Scores(longest), policy.Layers == LayerAllocation.Cake ? eviction.Preference() : 0);
+            Span<float> head = sums.AsSpan(h * held.LongestRun, held.LongestRun);
+            ReadOnlySpan<float> before = held.Sums is null ? [] : held.Sums[h];
+            for (int j = 0; j < head.Length; j++)
+            {
+                head[j] = (queries * head[j]) + (j < before.Length ? before[j] : 0); // the op gives the mean over the queries
+            }
+        }
+
+        return sums;
+    }
+
+    // What the kept rows have gathered goes on with them; a choice that sums did not make ends it.
+    private static void KeepSums(ref KvCache.Occupancy occupancy, float[]? sums, EvictionExecutable eviction, int stride, int tokens)
+    {
+        int[][]? rows = sums is null ? null : eviction.Rows((int)occupancy.Rows);
+        occupancy.Sums = rows is null ? null : [.. rows.Select((kept, h) => kept.Select(j => sums![(h * stride) + j]).ToArray())];
+        occupancy.SummedAt = rows is null ? 0 : tokens;
+    }
+
+    private (float[] Scores, float Preference) Score(
+        KvCache cache, int store, int sequence, Cut cut, int queries, (int Sinks, int Window) isProtected)
+    {
+        int longest = cache.At(store, sequence).LongestRun;
+        EvictionExecutable eviction = Eviction(Key(cut.Policy, store, Ranking.ScoresOnly, EvictionExtras.None, cut.Prompt is not null));
+        eviction.Enqueue(new(cache, store, sequence, longest, 0, isProtected.Sinks, isProtected.Window, 0) { Queries = queries, Prompt = cut.Prompt });
+        return (eviction.Scores(longest), cut.Policy.Layers == LayerAllocation.Cake ? eviction.Preference() : 0);
     }
 
     private void Divide(KvCache cache, int sequence, EvictionPolicy policy, long[] totals, float[][] scores, float[] preferences)

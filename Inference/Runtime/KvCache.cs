@@ -185,5 +185,11 @@ public sealed class KvCache : IDisposable
 
         /// <summary>Free rows that such a cut leaves.</summary>
         public int Slack;
+
+        /// <summary>What the rows held at the last cut had gathered, by KV head, under a policy that accumulates; else null. Later rows have 0.</summary>
+        public float[][]? Sums;
+
+        /// <summary>Tokens seen when they were gathered.</summary>
+        public int SummedAt;
     }
 }

@@ -185,6 +185,8 @@ public sealed partial class Browser : IAsyncLifetime, IDisposable
             case "Network.requestWillBeSent" when parameters.GetProperty("type").GetString() != "Document":
                 Requests.Enqueue(parameters.GetProperty("request").GetProperty("url").GetString()!);
                 break;
+            case "Log.entryAdded" when parameters.GetProperty("entry").GetProperty("source").GetString() == "rendering":
+                break; // advice on speed to whoever reads pixels, which is the test
             case "Runtime.exceptionThrown" or "Runtime.consoleAPICalled" or "Log.entryAdded":
                 Complaints.Enqueue(parameters.ToString());
                 break;

@@ -29,6 +29,7 @@ public sealed class ExplainBrowserTests(Browser browser) : IClassFixture<Browser
     public void Dispose() => _directory.Dispose();
 
     [BrowserFact]
+    [Trait("Length", "Long")]
     public async Task The_map_shows_what_the_object_says()
     {
         (string page, JsonElement json) = Explain("ada-snapkv:window=16,sinks=4");

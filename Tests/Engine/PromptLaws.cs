@@ -84,6 +84,12 @@ public sealed class PromptLaws(EngineFixture fixture) : IClassFixture<EngineFixt
     }, maxTest: 100);
 
     [Fact]
+    public void Sums_of_attention_go_on_from_one_cut_to_the_next() => Law.ForAll(EvictionCase.Cases, c => SumsGoOn(c, share: 1), maxTest: 60);
+
+    [Fact]
+    public void Mutant_sums_that_count_queries_for_half() => Law.Catches(EvictionCase.Cases, c => SumsGoOn(c, share: 0.5), maxTest: 60);
+
+    [Fact]
     public void Rows_moved_to_consecutive_positions_have_their_keys_turned_there() => Law.ForAll(EvictionCase.Cases, c =>
     {
         EvictionPolicy policy = Policy(c, ["sliding:sinks=2", "finch:window=3", "knorm", "h2o:window=1"]);
@@ -123,6 +129,53 @@ public sealed class PromptLaws(EngineFixture fixture) : IClassFixture<EngineFixt
 
         Assert.Equal(800, cache.Tokens(0));
         Assert.Throws<RequestException>(() => engine.Prefill(cache, 0, Ids.Random(1, 500, model.Vocabulary), EvictionPolicy.Parse("sliding:budget=24")));
+    }
+
+    // H2O by its definition, a step at a time: every token's attention is added to the rows that it sees; a cut compares.
+    private void SumsGoOn(EvictionCase c, double share)
+    {
+        EvictionPolicy policy = Policy(c, ["h2o:window=2", "ada-h2o:window=1,sinks=1"]);
+        using Session session = fixture.Open(c.Model, Options(c) with { MaxTokens = c.Tokens + 30 });
+        Engine engine = session.Engine;
+        using KvCache cache = engine.CreateCache();
+        engine.Prefill(cache, 0, c.Prompt, policy, reserve: 30);
+        int store = c.Seed % c.Model.Layers, cut = cache.At(store, 0).SummedAt;
+        if (cache.At(store, 0).Sums is not { } first) return;
+        Dictionary<int, double>[] expected = [.. CacheRows.Of(engine, cache, store, 0).Select((run, h) =>
+            run.Positions.Zip(first[h]).ToDictionary(p => p.First, p => (double)p.Second))];
+        for (int step = 0; step < 30; step++)
+        {
+            engine.Forward(cache, [0], [(step + c.Seed) % c.Model.Vocabulary], [0]);
+            RunRows[] runs = CacheRows.Of(engine, cache, store, 0);
+            if (cache.At(store, 0).SummedAt != cut)
+            {
+                cut = cache.At(store, 0).SummedAt;
+                Assert.Equal(cache.Tokens(0) - 1, cut);
+                for (int h = 0; h < runs.Length; h++)
+                {
+                    float[] sums = cache.At(store, 0).Sums![h];
+                    Assert.All(sums.Zip(runs[h].Positions), row => Assert.InRange(row.First - expected[h].GetValueOrDefault(row.Second), -1e-4, 1e-4));
+                }
+            }
+
+            for (int h = 0; h < runs.Length; h++) Attend(engine, cache, store, runs[h], h, expected[h], share);
+        }
+
+        Assert.True(policy.Slack > 25 || cut > c.Tokens);
+    }
+
+    // What the newest query of each head of the group pays to the rows, its mean over the group.
+    private static void Attend(Engine engine, KvCache cache, int layer, RunRows run, int head, Dictionary<int, double> sums, double share)
+    {
+        int d = engine.Model.Config.HeadDim, heads = engine.Model.Config.NumQueryHeads, group = heads / engine.Model.Config.NumKvHeads;
+        float[] ring = CacheRows.Download<float>(engine, cache.Windows[layer], engine.Options.Window * heads * d);
+        int slot = (cache.Position(0) - 1) % engine.Options.Window;
+        for (int i = head * group; i < (head + 1) * group; i++)
+        {
+            double[] weights = WindowScores.Softmax([.. Enumerable.Range(0, run.Length).Select(j =>
+                Enumerable.Range(0, d).Sum(k => (double)ring[(((slot * heads) + i) * d) + k] * run.Key(j, d)[k]) / Math.Sqrt(d))]);
+            for (int j = 0; j < run.Length; j++) sums[run.Positions[j]] = sums.GetValueOrDefault(run.Positions[j]) + (share * weights[j] / group);
+        }
     }
 
     // A turn in double of a float32 key, rounded once: relative to the pair's length.
