@@ -107,6 +107,31 @@ internal static class LossLaws
             Near.Equal("eps", 4 * m.Epsilon(a, u, kept), m.Epsilon(a, v, kept), slack);
         });
 
+    public static EvictionLaw<LossCase> Additive { get; } = new(
+        "E5", "Theta_and_eps_head_are_sums_over_heads", "θ = Σ_i θ(head i alone), ε_head = Σ_i ε_head(head i alone): heads decouple", "eviction.md 1.3",
+        "each head alone", (m, c) =>
+        {
+            (double[,] a, double[,,] u, bool[,] kept) = (c.Attention(), c.Contributions(), c.Kept());
+            double slack = m.Gamma(Terms(c)) * 2 * c.Heads * Largest(c, u), theta = 0, bound = 0;
+            for (int i = 0; i < c.Heads; i++)
+            {
+                int head = i;
+                double[,] row = Arrays.Table(1, c.Tokens, (_, j) => a[head, j]);
+                (double[,,] own, bool[,] ownKept) = (new double[1, c.Tokens, u.GetLength(2)], new bool[1, c.Tokens]);
+                for (int j = 0; j < c.Tokens; j++)
+                {
+                    ownKept[0, j] = kept[i, j];
+                    for (int d = 0; d < u.GetLength(2); d++) own[0, j, d] = u[i, j, d];
+                }
+
+                theta += m.Theta(row, own, ownKept);
+                bound += m.EpsilonPerHead(row, own, ownKept);
+            }
+
+            Near.Equal("theta", theta, m.Theta(a, u, kept), slack);
+            Near.Equal("eps_head", bound, m.EpsilonPerHead(a, u, kept), slack);
+        });
+
     public static EvictionLaw<LossCase> KeepAll { get; } = new(
         "P4", "Keeping_all_costs_nothing", "I = 1 ⇒ L = θ = ε_head = ε = 0", $"{Ada}, theorem 3.1 at F = 1", "zero", (m, c) =>
         {
@@ -194,7 +219,7 @@ internal static class LossLaws
         });
 
     /// <summary>Every law here.</summary>
-    public static IEnumerable<EvictionLaw> All => [Output, Masked, Sharp, Distance, Chain, Scaling, KeepAll, MassAlone, Identity, Norm, MassOnlyFalls];
+    public static IEnumerable<EvictionLaw> All => [Output, Masked, Sharp, Additive, Distance, Chain, Scaling, KeepAll, MassAlone, Identity, Norm, MassOnlyFalls];
 
     // More than the roundings along any path from the data to a figure.
     private static double Terms(LossCase c) => 4.0 * (c.Heads + c.Tokens + c.Width + 8);
