@@ -15,9 +15,7 @@ public sealed class EvictionMutantTests
     [Fact]
     public void Laws_kill_every_planted_mutant_and_every_drawn_one()
     {
-        int seed = int.TryParse(Environment.GetEnvironmentVariable("KVIL_MUTANT_SEED"), NumberStyles.None, CultureInfo.InvariantCulture, out int given)
-            ? given
-            : Random.Shared.Next();
+        int seed = Seed(Random.Shared.Next());
         TextbookMath[] all = [.. Faults()], drawn = [.. new Random(seed).GetItems(all, Drawn).Distinct()];
         string[] alive =
         [
@@ -33,7 +31,10 @@ public sealed class EvictionMutantTests
     [Fact]
     [Trait("Length", "Long")]
     public void Laws_kill_every_fault_of_the_textbook() =>
-        Assert.Empty(Faults().AsParallel().AsOrdered().Where(mutant => EvictionMutants.Killer(mutant, 7) is null).Select(mutant => mutant.Name));
+        Assert.Empty(Faults().AsParallel().AsOrdered().Where(mutant => EvictionMutants.Killer(mutant, Seed(7)) is null).Select(mutant => mutant.Name));
+
+    private static int Seed(int otherwise) =>
+        int.TryParse(Environment.GetEnvironmentVariable("KVIL_MUTANT_SEED"), NumberStyles.None, CultureInfo.InvariantCulture, out int given) ? given : otherwise;
 
     private static IEnumerable<TextbookMath> Faults() =>
         TextbookMath.Places.OrderBy(p => p.Key).SelectMany(p => Enumerable.Range(0, p.Value).Select(choice => new TextbookMath(p.Key, choice)));
