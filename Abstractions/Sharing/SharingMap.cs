@@ -4,11 +4,15 @@ namespace KvIL.Sharing;
 
 /// <summary>For each layer the store that it reads, and for each store the layer that writes it.</summary>
 /// <remarks>
-/// Stores are numbered by their owners in ascending layer. A layer owns a store when it reads its own keys and values;
-/// every other layer reads the store of an owner. Maps whose readers all stand at or above the owner run in one
-/// pass (CLA, Brandon et al. 2024, arXiv:2405.12981; YOCO; MLKV); a map with a reader below its owner is cyclic.
+/// <code>
+/// kv : [0, L) → [0, L)        layer i attends to the keys and values that layer kv(i) computes
+/// owners = image(kv)          only they have W_k and W_v, and only they have a store; stores are numbered by owner, ascending
+/// </code>
+/// Wu and Tu 2025 (arXiv:2410.14442), §2. A map is idempotent when every owner reads itself, kv(kv(i)) = kv(i): those of papers and shipped
+/// models are. Maps whose readers all stand at or above the owner run in one pass (CLA, Brandon et al. 2024, arXiv:2405.12981; YOCO; MLKV);
+/// a map with a layer that reads above itself is cyclic, and that layer sees only keys strictly before its token.
 /// </remarks>
-public sealed class SharingMap : IEquatable<SharingMap>
+public sealed partial class SharingMap : IEquatable<SharingMap>
 {
     private readonly ImmutableArray<int> _owners;
 
@@ -34,6 +38,9 @@ public sealed class SharingMap : IEquatable<SharingMap>
     /// <summary>Whether some layer reads a store that a layer above it writes.</summary>
     public bool IsCyclic => Sources.Where((source, layer) => source > layer).Any();
 
+    /// <summary>Whether every owner reads itself.</summary>
+    public bool IsIdempotent => _owners.All(owner => Sources[owner] == owner);
+
     /// <summary>Every layer reads its own store.</summary>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="layers"/> is below 1.</exception>
     public static SharingMap Identity(int layers)
@@ -44,16 +51,25 @@ public sealed class SharingMap : IEquatable<SharingMap>
 
     /// <summary>A map from the layer that each layer reads.</summary>
     /// <exception cref="ArgumentException">A source is no layer, or does not read itself.</exception>
-    public static SharingMap FromSources(params ReadOnlySpan<int> sources)
+    public static SharingMap FromSources(params ReadOnlySpan<int> sources) => FromSources(sources, allowsNonIdempotent: false);
+
+    /// <summary>The same; owners that read another layer are allowed where <paramref name="allowsNonIdempotent"/> says so.</summary>
+    /// <exception cref="ArgumentException">A source is no layer, or does not read itself though it must.</exception>
+    public static SharingMap FromSources(ReadOnlySpan<int> sources, bool allowsNonIdempotent)
     {
         ArgumentOutOfRangeException.ThrowIfZero(sources.Length, nameof(sources));
         for (int layer = 0; layer < sources.Length; layer++)
         {
             int source = sources[layer];
-            if (source < 0 || source >= sources.Length || sources[source] != source)
+            if (source < 0 || source >= sources.Length)
+            {
+                throw new ArgumentException($"layer {layer} reads layer {source}, and there are layers 0 to {sources.Length - 1}.", nameof(sources));
+            }
+
+            if (!allowsNonIdempotent && sources[source] != source)
             {
                 throw new ArgumentException(
-                    $"layer {layer} reads layer {source}, which is no layer that reads itself.", nameof(sources));
+                    $"layer {layer} reads layer {source}, which reads layer {sources[source]} and not itself.", nameof(sources));
             }
         }
 
@@ -63,8 +79,14 @@ public sealed class SharingMap : IEquatable<SharingMap>
     /// <summary>The layer that writes <paramref name="store"/>.</summary>
     public int Owner(int store) => _owners[store];
 
-    /// <summary>Whether <paramref name="layer"/> writes the store that it reads.</summary>
-    public bool IsOwner(int layer) => Sources[layer] == layer;
+    /// <summary>Whether <paramref name="layer"/> writes a store, which need not be the one that it reads.</summary>
+    public bool IsOwner(int layer) => _owners.Contains(layer);
+
+    /// <summary>The store that <paramref name="layer"/> writes; −1 for none.</summary>
+    public int StoreOf(int layer) => _owners.IndexOf(layer);
+
+    /// <summary>Whether <paramref name="layer"/> reads a store that a layer above it writes.</summary>
+    public bool ReadsAbove(int layer) => Sources[layer] > layer;
 
     /// <summary>The layers that read <paramref name="store"/>, ascending.</summary>
     public ImmutableArray<int> Readers(int store) => [.. Enumerable.Range(0, NumLayers).Where(layer => Stores[layer] == store)];

@@ -1,3 +1,5 @@
+using KvIL.Sharing;
+
 namespace KvIL.Inference.Files;
 
 /// <summary>The shape of a model and all that its arithmetic depends on, whatever file described it.</summary>
@@ -45,6 +47,12 @@ public sealed record ModelConfig
 
     /// <summary>What may differ from layer to layer; <see cref="NumLayers"/> of them.</summary>
     public required IReadOnlyList<LayerConfig> Layers { get; init; }
+
+    /// <summary>Which layer reads whose keys and values, as the checkpoint says; null for each its own.</summary>
+    public SharingMap? Sharing { get; init; }
+
+    /// <summary>Whether every layer sees only keys strictly before its token (<c>force_nodiag</c> of LCKV), not only layers that read above.</summary>
+    public bool StrictlyPast { get; init; }
 
     /// <summary>Whether the output head is the embedding.</summary>
     public required bool TieWordEmbeddings { get; init; }
@@ -110,6 +118,18 @@ public sealed record ModelConfig
     /// <summary>The type the weights were saved in, in PyTorch's spelling, if the file says so.</summary>
     public string? TorchDtype { get; init; }
 
+    /// <summary>Channels of one head of <paramref name="layer"/>.</summary>
+    public int HeadDimOf(int layer) => Layers[layer].HeadDim ?? HeadDim;
+
+    /// <summary>Key and value heads of <paramref name="layer"/>.</summary>
+    public int NumKvHeadsOf(int layer) => Layers[layer].NumKvHeads ?? NumKvHeads;
+
+    /// <summary>Channels of all query heads of <paramref name="layer"/>.</summary>
+    public int QueryWidthOf(int layer) => NumQueryHeads * HeadDimOf(layer);
+
+    /// <summary>Channels of all key heads, or value heads, of <paramref name="layer"/>.</summary>
+    public int KvWidthOf(int layer) => NumKvHeadsOf(layer) * HeadDimOf(layer);
+
     /// <summary>Reads a <c>config.json</c>.</summary>
     /// <remarks>
     /// In the old form (<c>rope_theta</c>, <c>rope_scaling</c>, <c>torch_dtype</c>) and in the new one
@@ -124,7 +144,14 @@ public sealed record ModelConfig
 /// <param name="Window">
 /// Sliding window W: a token at position i sees the rows of positions j with i − W &lt; j ≤ i; null for all up to i.
 /// </param>
-public sealed record LayerConfig(RopeConfig? Rope, int? Window = null);
+public sealed record LayerConfig(RopeConfig? Rope, int? Window = null)
+{
+    /// <summary>Channels of one head, where the layer has others than the model.</summary>
+    public int? HeadDim { get; init; }
+
+    /// <summary>Key and value heads, where the layer has others than the model.</summary>
+    public int? NumKvHeads { get; init; }
+}
 
 /// <summary>Where a block (attention or MLP) normalises.</summary>
 public enum NormPlacement

@@ -41,7 +41,7 @@ public sealed class Transformer
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         Config = config;
-        Map = map ?? SharingMap.Identity(Config.NumLayers);
+        Map = map ?? Config.Sharing ?? SharingMap.Identity(Config.NumLayers);
         if (Map.NumLayers != Config.NumLayers)
         {
             throw new ArgumentException($"expected a map of {Config.NumLayers} layers, got {Map.NumLayers}.", nameof(map));
@@ -53,7 +53,7 @@ public sealed class Transformer
         }
 
         _epsilon = (float)Config.RmsNormEps;
-        RopeConfig?[] ropes = [.. Config.Layers.Select(RotationOf)];
+        RopeConfig?[] ropes = [.. Config.Layers.Select((layer, i) => RotationOf(layer, Config.HeadDimOf(i)))];
         Ropes = [.. ropes.OfType<RopeConfig>().Distinct()];
         _ropeOfLayer = [.. ropes.Select(rope => rope is null ? -1 : Ropes.IndexOf(rope))];
         _weights = new(checkpoint, config, Map);
@@ -61,6 +61,9 @@ public sealed class Transformer
 
     /// <summary>The model's shape.</summary>
     public ModelConfig Config { get; }
+
+    /// <summary>Columns of what goes from layer to layer.</summary>
+    public int StreamWidth => Config.HiddenSize;
 
     /// <summary>Which store each layer reads.</summary>
     public SharingMap Map { get; }
@@ -153,11 +156,11 @@ public sealed class Transformer
     {
         Slot q = Turned(b, layer, Linear(b, h, layer, "self_attn.q_proj"), "self_attn.q_norm", state);
         int store = Map.Stores[layer];
-        if (Map.IsOwner(layer))
+        if (Map.StoreOf(layer) is int own and >= 0)
         {
             Slot k = Turned(b, layer, Linear(b, h, layer, "self_attn.k_proj"), "self_attn.k_norm", state);
             Slot v = Linear(b, h, layer, "self_attn.v_proj");
-            state.Stores[store] = b.Append(state.Stores[store], k, v, state.Positions, state.Sequences);
+            state.Stores[own] = b.Append(state.Stores[own], k, v, state.Positions, state.Sequences);
         }
 
         foreach (Slot[] windows in (ReadOnlySpan<Slot[]>)[state.Windows, state.Prompts])
@@ -184,12 +187,12 @@ public sealed class Transformer
         x = Config.QueryKeyNorm == QueryKeyNorm.None ? x : Norm(b, x, $"{Names.Layer(layer)}{norm}.weight");
         return _ropeOfLayer[layer] < 0
             ? x
-            : b.Rope(x, state.Rotations[_ropeOfLayer[layer]], Config.HeadDim, Config.RopePairing == RopePairing.Interleaved);
+            : b.Rope(x, state.Rotations[_ropeOfLayer[layer]], Config.HeadDimOf(layer), Config.RopePairing == RopePairing.Interleaved);
     }
 
     // Rows that stand interleaved are put in order by a rotation, if only by the angle 0.
-    private RopeConfig? RotationOf(LayerConfig layer) => layer.Rope is null && Config.RopePairing == RopePairing.Interleaved
-        ? new(1, Config.HeadDim, new LinearScaling(double.PositiveInfinity))
+    private RopeConfig? RotationOf(LayerConfig layer, int headDim) => layer.Rope is null && Config.RopePairing == RopePairing.Interleaved
+        ? new(1, headDim, new LinearScaling(double.PositiveInfinity))
         : layer.Rope;
 
     private Slot Norm(PlanBuilder b, Slot x, string name) => b.RmsNorm(x, Weight(b, name), _epsilon, (float)Config.NormWeightOffset);

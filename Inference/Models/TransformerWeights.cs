@@ -25,7 +25,7 @@ internal sealed class TransformerWeights
         Declare(Names.FinalNorm, _config.HiddenSize);
         for (int layer = 0; layer < _config.NumLayers; layer++)
         {
-            DeclareLayer(Names.Layer(layer), map.IsOwner(layer));
+            DeclareLayer(layer, map.IsOwner(layer));
         }
     }
 
@@ -35,11 +35,13 @@ internal sealed class TransformerWeights
     /// <summary>What each weight is.</summary>
     public IReadOnlyDictionary<string, TensorSpec> Specs => _specs;
 
-    private void DeclareLayer(string prefix, bool isOwner)
+    private void DeclareLayer(int layer, bool isOwner)
     {
+        string prefix = Names.Layer(layer);
         int hidden = _config.HiddenSize;
-        int queries = _config.NumQueryHeads * _config.HeadDim;
-        int keys = _config.NumKvHeads * _config.HeadDim;
+        int queries = _config.QueryWidthOf(layer);
+        int keys = _config.KvWidthOf(layer);
+        int headDim = _config.HeadDimOf(layer);
         (BlockNorms attention, BlockNorms mlp) = Names.Norms(_config.NormPlacement);
         foreach (string norm in new[] { attention.Before, attention.After, mlp.Before, mlp.After }.OfType<string>())
         {
@@ -51,10 +53,10 @@ internal sealed class TransformerWeights
         if (_config.QueryKeyNorm != QueryKeyNorm.None)
         {
             bool perHead = _config.QueryKeyNorm == QueryKeyNorm.PerHead;
-            Declare(prefix + "self_attn.q_norm.weight", perHead ? _config.HeadDim : queries);
+            Declare(prefix + "self_attn.q_norm.weight", perHead ? headDim : queries);
             if (isOwner)
             {
-                Declare(prefix + "self_attn.k_norm.weight", perHead ? _config.HeadDim : keys);
+                Declare(prefix + "self_attn.k_norm.weight", perHead ? headDim : keys);
             }
         }
 

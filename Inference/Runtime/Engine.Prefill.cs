@@ -142,7 +142,7 @@ public sealed partial class Engine
     /// <summary>Bytes that a prompt takes when it goes layer by layer: scratch of the largest stage, and what is held of the whole prompt.</summary>
     internal (long Scratch, long Prompt) LayerwiseBytes(int tokens, bool remembersPrompt)
     {
-        long elements = (2L * Model.Config.HiddenSize) + Model.Transformer.Ropes.Sum(rope => (long)rope.RotaryDim);
+        long elements = (2L * Model.Transformer.StreamWidth) + Model.Transformer.Ropes.Sum(rope => (long)rope.RotaryDim);
         long queries = remembersPrompt ? PromptSpec.SizeBytes * RingsOfPrompt : 0;
         return (Layerwise(remembersPrompt).ScratchBytes, queries + (tokens * (DType.F32.SizeBytes(elements) + DType.I32.SizeBytes(3))));
     }
@@ -268,7 +268,7 @@ public sealed partial class Engine
                 rotations[rope] ??= Allocate(new(DType.F32, _count, ropes[rope].RotaryDim));
             }
 
-            _hidden = [Allocate(new(DType.F32, _count, engine.Model.Config.HiddenSize)), Allocate(new(DType.F32, _count, engine.Model.Config.HiddenSize))];
+            _hidden = [Allocate(new(DType.F32, _count, engine.Model.Transformer.StreamWidth)), Allocate(new(DType.F32, _count, engine.Model.Transformer.StreamWidth))];
             engine.Queue.Upload(ids, Tokens);
             int[] positionsOfTokens = [.. Enumerable.Range(firstPosition, _count)];
             engine.Queue.Upload<int>(positionsOfTokens, positions);

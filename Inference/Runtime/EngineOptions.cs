@@ -1,3 +1,4 @@
+using KvIL.Sharing;
 using KvIL.Tensors;
 
 namespace KvIL.Inference.Runtime;
@@ -25,6 +26,9 @@ public sealed record EngineOptions
 
     /// <summary>Whether a prompt that goes layer by layer leaves all its queries to the score of each layer in turn: for policies that read them all.</summary>
     public bool RemembersPrompt { get; init; }
+
+    /// <summary>How a prompt goes through the cyclic slices of a sharing map.</summary>
+    public PrefillStrategy Prefill { get; init; } = PrefillStrategy.Default;
 
     /// <summary>Most rows of logits that one call gives.</summary>
     public int MaxLogitRows { get; init; } = 1;

@@ -40,7 +40,7 @@ internal sealed class LayerwisePass : IDisposable
         _head = new(engine, "head", b =>
         {
             Symbol n = b.Symbol("n", 1);
-            Slot x = b.Input("x", new TensorSpec(DType.F32, n, engine.Model.Config.HiddenSize));
+            Slot x = b.Input("x", new TensorSpec(DType.F32, n, engine.Model.Transformer.StreamWidth));
             b.Output(engine.Model.Transformer.Logits(b, x, b.Input("rows", new TensorSpec(DType.I32, n))));
         });
     }
@@ -117,7 +117,7 @@ internal sealed class LayerwisePass : IDisposable
     {
         Transformer transformer = _engine.Model.Transformer;
         Symbol n = b.Symbol("n", _engine.Options.Chunk);
-        Slot x = b.Input("x", new TensorSpec(DType.F32, n, transformer.Config.HiddenSize));
+        Slot x = b.Input("x", new TensorSpec(DType.F32, n, transformer.StreamWidth));
         Slot[] stores = new Slot[transformer.Map.NumStores];
         stores[transformer.Map.Stores[layer]] = b.Input("store", _engine.StoreSpec);
         Slot[] windows = [];
