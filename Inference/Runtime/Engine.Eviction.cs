@@ -52,10 +52,11 @@ public sealed partial class Engine
     /// <param name="cost">Loss and bounds per layer, where the engine measures them and something was evicted.</param>
     /// <param name="rows">Rows per KV head of each store in place of those that the policy's budget means; for published roundings.</param>
     /// <param name="remembers">Whether the fork remembers queries; one that does not is cheaper, and cannot be evicted by attention again.</param>
+    /// <param name="given">What <see cref="RowScores"/> gave for this score, so that it is not computed again; null computes it.</param>
     /// <exception cref="RequestException">The policy reads more queries than are remembered, or the backend cannot run it.</exception>
     public KvCache Fork(
         KvCache cache, int sequence, EvictionPolicy policy, int reserve, out IReadOnlyList<EvictionCost> cost, IReadOnlyList<int>? rows = null,
-        bool remembers = true)
+        bool remembers = true, IReadOnlyList<float[]>? given = null)
     {
         ArgumentNullException.ThrowIfNull(cache);
         ArgumentNullException.ThrowIfNull(policy);
@@ -64,7 +65,7 @@ public sealed partial class Engine
         reserve = Math.Min(reserve, Options.MaxTokens - cache.Position(sequence));
         long[] totals = rows is null ? StoreTotals(cache, sequence, policy)
             : [.. rows.Select((r, store) => Math.Min((long)r * StoreSpec.NumKvHeads, cache.Rows(store, sequence)))];
-        float[]?[] scores = Compare(cache, sequence, policy, totals);
+        float[]?[] scores = given is null ? Compare(cache, sequence, policy, totals) : [.. given];
         KvCache fork = Copy(cache, remembers && cache.Remembers);
         SetPolicy(fork, sequence, policy, totals, reserve);
         List<EvictionCost> costs = [];
