@@ -92,7 +92,7 @@ public sealed partial class Engine
             RequireQueries(policy, Options.MaxTokens);
         }
 
-        return policy.KeepsEverything ? null : Eviction(Key(policy, store, RankingOf(policy), FirstExtras, wholePrompt)).Plan;
+        return policy.KeepsEverything ? null : Eviction(Key(policy, store, RankingOf(policy), FirstExtras | CountsOf(policy, RankingOf(policy)), wholePrompt)).Plan;
     }
 
     /// <summary>Positions that every later eviction of a sequence keeps, whatever their scores; they count in the budget.</summary>
@@ -114,12 +114,12 @@ public sealed partial class Engine
             foreach (EvictionExtras extras in (ReadOnlySpan<EvictionExtras>)[EvictionExtras.None, FirstExtras])
             {
                 Eviction(Key(policy, store, Ranking.Recency, extras, wholePrompt: false)); // what is cut by recency, and what is laid out anew
-                Eviction(Key(policy, store, RankingOf(policy), extras, wholePrompt));
+                Eviction(Key(policy, store, RankingOf(policy), extras | CountsOf(policy, RankingOf(policy)), wholePrompt));
             }
 
             if (policy.ComparesStores || policy.Accumulates)
             {
-                EvictionExtras sums = policy.Accumulates ? EvictionExtras.Trace : EvictionExtras.None;
+                EvictionExtras sums = (policy.Accumulates ? EvictionExtras.Trace : EvictionExtras.None) | CountsOf(policy, Ranking.GivenScores);
                 foreach (bool whole in (ReadOnlySpan<bool>)[wholePrompt, false])
                 {
                     Eviction(Key(policy, store, Ranking.ScoresOnly, EvictionExtras.None, whole));
@@ -184,7 +184,8 @@ public sealed partial class Engine
         EvictionExtras extras = (cut.IsFirst ? FirstExtras : EvictionExtras.None)
             | (policy.Rerotates && total < before.Rows ? EvictionExtras.Rerotate : EvictionExtras.None)
             | (to.Protected[sequence].IsEmpty || total == before.Rows ? EvictionExtras.None : EvictionExtras.Protect)
-            | (policy.Accumulates && ranking == Ranking.GivenScores ? EvictionExtras.Trace : EvictionExtras.None); // sums follow their rows
+            | (policy.Accumulates && ranking == Ranking.GivenScores ? EvictionExtras.Trace : EvictionExtras.None) // sums follow their rows
+            | CountsOf(policy, ranking);
         EvictionExecutable eviction = Eviction(Key(policy, store, ranking, extras, cut.Prompt is not null));
         IStore fresh = Model.Backend.Allocate(StoreSpec with { Rows = to.PoolRows(store, sequence, total + ((long)cut.Free * heads)) });
         try
@@ -195,6 +196,7 @@ public sealed partial class Engine
                 Queries = QueriesAtHand(from, sequence, policy, cut),
                 Prompt = cut.Prompt,
                 Scores = ranking == Ranking.GivenScores ? cut.Scores : null,
+                Counts = TableCounts(from, store, sequence, policy, ranking, (Math.Min(perHead, sinks + window + to.Protected[sequence].Length), total)),
                 Protected = extras.HasFlag(EvictionExtras.Protect) ? to.Protected[sequence] : [],
             });
             if (cut.IsFirst && Options.Trace)

@@ -103,7 +103,7 @@ public sealed partial class Engine
                 $"The prompt has {ids.Length} tokens, which makes {cache.Position(sequence) + ids.Length}, more than the {Options.MaxTokens} that this run allows; shorten it.");
         }
 
-        int[] rows = StoreRows.Of(policy, tokens, Model.Transformer.Map.NumStores);
+        int[] rows = RowsOfStores(policy, tokens);
         bool evicts = rows.Min() < tokens;
         if (!policy.NeedsAllQueries || (evicts && !Options.RemembersPrompt))
         {

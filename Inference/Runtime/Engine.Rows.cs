@@ -10,7 +10,7 @@ public sealed partial class Engine
     // Rows of each store over its heads that the budget means, before stores are compared.
     private long[] StoreTotals(KvCache cache, int sequence, EvictionPolicy policy)
     {
-        int[] rows = StoreRows.Of(policy, cache.Tokens(sequence), Model.Transformer.Map.NumStores);
+        int[] rows = RowsOfStores(policy, cache.Tokens(sequence));
         CheckRows(policy, rows.Min(), cache.Tokens(sequence), cache, sequence);
         return [.. rows.Select(r => (long)r * StoreSpec.NumKvHeads)];
     }

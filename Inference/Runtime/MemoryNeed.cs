@@ -38,7 +38,7 @@ public sealed record MemoryNeed(long Weights, long KvPeak, long KvFull, long Wor
         long windows = (engine.WindowSpec?.SizeBytes ?? 0) * engine.Model.Config.NumLayers;
         newTokens += questionTokens;
         long full = stores * Bytes((long)promptTokens + newTokens);
-        int[] rows = StoreRows.Of(policy, promptTokens, stores);
+        int[] rows = engine.RowsOfStores(policy, promptTokens);
         int[] room = [.. rows.Select(r => Engine.Room(policy, r, promptTokens, newTokens))];
         long[] held = [.. rows.Zip(room, (r, free) => Bytes((long)r + free))];
         long again = held.Where((_, store) => room[store] < newTokens).Append(0).Max(); // a store cut again while decoding: two copies
