@@ -57,6 +57,8 @@ public static class LawCatalogue
     [
         .. ScoreRowsLaws.Agree,
         ScoreRowsLaws.HostScoreSees,
+        PartScoresLaws.Pieces,
+        PartScoresLaws.Blocks,
         RankingLaws.Weighs,
         RankingLaws.ScalesByMass,
         RankingLaws.TwoStages,
