@@ -72,6 +72,8 @@ public sealed class ReferenceBackend : IBackend
         SoftCapOp o => new SoftCapStep(o),
         GatherRowsOp o => new GatherRowsStep(o),
         AppendOp o => new AppendStep(o),
+        ReplaceRowsOp o => new ReplaceRowsStep(o),
+        RowChangeOp o => new RowChangeStep(o),
         AttendOp o => new AttendStep(o),
         RememberQueriesOp o => new RememberQueriesStep(o),
         WindowScoresOp o => new WindowScoresStep(o),

@@ -82,7 +82,8 @@ public sealed class Transformer
 
     /// <summary>How a layer's attention logits are made and which rows it sees.</summary>
     public AttentionRule Rule(int layer) =>
-        new((float)Config.AttentionScale, Config.Layers[layer].Window, (float?)Config.AttentionSoftCap);
+        new(
+        (float)Config.AttentionScale, Config.Layers[layer].Window, (float?)Config.AttentionSoftCap, Config.StrictlyPast || Map.ReadsAbove(layer));
 
     /// <summary>RoPE of a layer as plain numbers.</summary>
     /// <exception cref="RequestException">Its rotations depend on the length of the text.</exception>
