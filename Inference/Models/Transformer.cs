@@ -31,7 +31,7 @@ public sealed class Transformer
     /// <param name="checkpoint">Says shapes and stored types.</param>
     /// <param name="map">Which layer reads whose keys and values; null for each its own.</param>
     /// <exception cref="ModelFileException">A weight is missing or has another shape.</exception>
-    /// <exception cref="ArgumentException">The map has another number of layers, or is cyclic.</exception>
+    /// <exception cref="ArgumentException">The map has another number of layers.</exception>
     public Transformer(Checkpoint checkpoint, SharingMap? map = null)
         : this(checkpoint, checkpoint?.Config!, map)
     {
@@ -45,11 +45,6 @@ public sealed class Transformer
         if (Map.NumLayers != Config.NumLayers)
         {
             throw new ArgumentException($"expected a map of {Config.NumLayers} layers, got {Map.NumLayers}.", nameof(map));
-        }
-
-        if (Map.IsCyclic)
-        {
-            throw new ArgumentException("expected a map in which no layer reads a store of a layer above it.", nameof(map));
         }
 
         _epsilon = (float)Config.RmsNormEps;
@@ -161,7 +156,7 @@ public sealed class Transformer
         {
             Slot k = Turned(b, layer, Linear(b, h, layer, "self_attn.k_proj"), "self_attn.k_norm", state);
             Slot v = Linear(b, h, layer, "self_attn.v_proj");
-            state.Stores[own] = b.Append(state.Stores[own], k, v, state.Positions, state.Sequences);
+            Write(b, own, k, v, state);
         }
 
         foreach (Slot[] windows in (ReadOnlySpan<Slot[]>)[state.Windows, state.Prompts])
@@ -174,6 +169,19 @@ public sealed class Transformer
 
         Slot a = b.Attend(q, state.Stores[store], state.Positions, state.Sequences, Rule(layer));
         return Linear(b, a, layer, "self_attn.o_proj");
+    }
+
+    // New rows of a store; better ones in place of those of the pass before, where passes iterate.
+    private void Write(PlanBuilder b, int store, Slot k, Slot v, LayerState state)
+    {
+        if (!state.Replaces)
+        {
+            state.Stores[store] = b.Append(state.Stores[store], k, v, state.Positions, state.Sequences);
+            return;
+        }
+
+        state.Change = Map.Readers(store)[0] < Map.Owner(store) ? b.RowChange(state.Stores[store], k, v, state.Positions, state.Sequences) : null;
+        state.Stores[store] = b.ReplaceRows(state.Stores[store], k, v, state.Positions, state.Sequences);
     }
 
     private Slot Mlp(PlanBuilder b, int layer, Slot h)
@@ -219,4 +227,10 @@ public sealed record LayerState(Slot Positions, Slot Sequences, Slot[] Rotations
 {
     /// <summary>Rings for every query of a prompt, by layer; empty when they are not wanted.</summary>
     public Slot[] Prompts { get; init; } = [];
+
+    /// <summary>Whether the tokens have rows already, which the layers replace: a pass over a cyclic slice.</summary>
+    public bool Replaces { get; init; }
+
+    /// <summary>F32 <c>[1]</c>, by how much the last layer changed the rows that layers below it read; null where it writes none of these.</summary>
+    public Slot? Change { get; set; }
 }
