@@ -62,6 +62,8 @@ public sealed class ReferenceBackend : IBackend
     {
         EmbedOp o => new EmbedStep(o),
         RmsNormOp o => new RmsNormStep(o),
+        UnitNormOp o => new UnitNormStep(o),
+        GainOp o => new GainStep(o),
         LinearOp o => new LinearStep(o),
         RotationOp o => new RotationStep(o),
         RopeOp o => new RopeStep(o),

@@ -12,6 +12,8 @@ internal static class OracleOps
         {
             case EmbedOp o: TransformerOps.Embed(o, f); break;
             case RmsNormOp o: TransformerOps.RmsNorm(o, f); break;
+            case UnitNormOp o: TransformerOps.UnitNorm(o, f); break;
+            case GainOp o: TransformerOps.Gain(o, f); break;
             case LinearOp o: TransformerOps.Linear(o, f); break;
             case RotationOp o: TransformerOps.Rotation(o, f); break;
             case RopeOp o: TransformerOps.Rope(o, f); break;

@@ -81,8 +81,11 @@ public sealed record ModelConfig
     /// <summary>What is added to the stored weight of every RMSNorm: 1 where a checkpoint stores w and means 1 + w.</summary>
     public double NormWeightOffset { get; init; }
 
-    /// <summary>How queries and keys are normalised before RoPE.</summary>
+    /// <summary>How queries and keys are normalised, before RoPE unless <see cref="NormAfterRope"/>.</summary>
     public QueryKeyNorm QueryKeyNorm { get; init; }
+
+    /// <summary>Whether queries and keys are rotated first and normalised then; their norms are <c>query_layernorm</c> and <c>key_layernorm</c> in that case.</summary>
+    public bool NormAfterRope { get; init; }
 
     /// <summary>The gate's activation in the MLP.</summary>
     public Activation Activation { get; init; }
@@ -169,7 +172,7 @@ public enum NormPlacement
     Both,
 }
 
-/// <summary>How queries and keys are normalised, by <c>q_norm</c> and <c>k_norm</c>, before RoPE.</summary>
+/// <summary>How queries and keys are normalised, by <c>q_norm</c> and <c>k_norm</c>.</summary>
 public enum QueryKeyNorm
 {
     /// <summary>Not at all.</summary>

@@ -31,7 +31,7 @@ internal static class ModelConfigReader
         int headDim = ReadHeadDim(root, hiddenSize, numQueryHeads, defaults.HeadDim);
         int vocabSize = root.Require("vocab_size").Integer(1, MaxVocabSize);
         int positions = root.Require("max_position_embeddings").Integer(1, MaxPositions);
-        RopeConfig rope = RopeConfigReader.Read(root, defaults.Theta, headDim, positions, defaults.PartialRotation);
+        RopeConfig rope = RopeConfigReader.Read(root, defaults, headDim, positions);
         ModelConfig plain = new()
         {
             Architecture = architecture.Class,

@@ -84,11 +84,20 @@ public sealed class Transformer
     public AttentionRule Rule(int layer) =>
         new((float)Config.AttentionScale, Config.Layers[layer].Window, (float?)Config.AttentionSoftCap);
 
+    /// <summary>The weight that the cached keys of a layer lack, because its readers have each their own and multiply their queries by it; null for none.</summary>
+    /// <remarks><c>q · (g ⊙ k) = (g ⊙ q) · k</c>: exact, and one row of keys serves every reader.</remarks>
+    public string? KeyGain(int layer) => SharesPlainKeys(Map.Stores[layer]) ? $"{Names.Layer(layer)}{Names.KeyNorm(Config)}.weight" : null;
+
     /// <summary>RoPE of a layer as plain numbers.</summary>
-    /// <exception cref="RequestException">Its rotations depend on the length of the text.</exception>
+    /// <exception cref="RequestException">Its rotations depend on the length of the text, or keys are normalised after them.</exception>
     public Rotary Rotary(int layer)
     {
         if (_ropeOfLayer[layer] < 0) return Eviction.Scores.Rotary.None;
+        if (Config.NormAfterRope && Config.QueryKeyNorm != QueryKeyNorm.None)
+        {
+            throw new RequestException("This model normalises keys after it rotates them, so they cannot be turned back; use a policy that reads keys as cached.");
+        }
+
         RopeConfig rope = Ropes[_ropeOfLayer[layer]];
         return rope.DependsOnLength
             ? throw new RequestException("This model's rotations depend on the length of the text, so keys cannot be turned back; use a policy that reads keys as cached.")
@@ -154,11 +163,12 @@ public sealed class Transformer
 
     private Slot Attention(PlanBuilder b, int layer, Slot h, LayerState state)
     {
-        Slot q = Turned(b, layer, Linear(b, h, layer, "self_attn.q_proj"), "self_attn.q_norm", state);
         int store = Map.Stores[layer];
+        Slot q = Turned(b, layer, Linear(b, h, layer, "self_attn.q_proj"), x => HeadNorm(b, layer, x, Names.QueryNorm(Config)), state);
+        q = KeyGain(layer) is string gain ? b.Gain(q, Weight(b, gain)) : q;
         if (Map.StoreOf(layer) is int own and >= 0)
         {
-            Slot k = Turned(b, layer, Linear(b, h, layer, "self_attn.k_proj"), "self_attn.k_norm", state);
+            Slot k = Turned(b, layer, Linear(b, h, layer, "self_attn.k_proj"), x => KeyNorm(b, layer, own, x), state);
             Slot v = Linear(b, h, layer, "self_attn.v_proj");
             state.Stores[own] = b.Append(state.Stores[own], k, v, state.Positions, state.Sequences);
         }
@@ -181,14 +191,25 @@ public sealed class Transformer
         return Linear(b, Config.Activation == Activation.Silu ? b.SwiGlu(gate, up) : b.GeGlu(gate, up), layer, "mlp.down_proj");
     }
 
-    // Queries or keys: normalised, then rotated.
-    private Slot Turned(PlanBuilder b, int layer, Slot x, string norm, LayerState state)
+    // Queries or keys: normalised, then rotated; or the other way round.
+    private Slot Turned(PlanBuilder b, int layer, Slot x, Func<Slot, Slot> normed, LayerState state)
     {
-        x = Config.QueryKeyNorm == QueryKeyNorm.None ? x : Norm(b, x, $"{Names.Layer(layer)}{norm}.weight");
-        return _ropeOfLayer[layer] < 0
-            ? x
-            : b.Rope(x, state.Rotations[_ropeOfLayer[layer]], Config.HeadDimOf(layer), Config.RopePairing == RopePairing.Interleaved);
+        Slot Rotated(Slot y) => _ropeOfLayer[layer] < 0
+            ? y
+            : b.Rope(y, state.Rotations[_ropeOfLayer[layer]], Config.HeadDimOf(layer), Config.RopePairing == RopePairing.Interleaved);
+        return Config.NormAfterRope ? normed(Rotated(x)) : Rotated(normed(x));
     }
+
+    private Slot HeadNorm(PlanBuilder b, int layer, Slot x, string norm) =>
+        Config.QueryKeyNorm == QueryKeyNorm.None ? x : Norm(b, x, $"{Names.Layer(layer)}{norm}.weight");
+
+    private Slot KeyNorm(PlanBuilder b, int layer, int store, Slot x) => SharesPlainKeys(store)
+        ? b.UnitNorm(x, Config.HeadDimOf(layer), _epsilon)
+        : HeadNorm(b, layer, x, Names.KeyNorm(Config));
+
+    // Keys that are normalised last go to their readers without the gain of the norm: each reader has its own.
+    private bool SharesPlainKeys(int store) =>
+        Config.NormAfterRope && Config.QueryKeyNorm == QueryKeyNorm.PerHead && Map.Readers(store).Length > 1;
 
     // Rows that stand interleaved are put in order by a rotation, if only by the angle 0.
     private RopeConfig? RotationOf(LayerConfig layer, int headDim) => layer.Rope is null && Config.RopePairing == RopePairing.Interleaved

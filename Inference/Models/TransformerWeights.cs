@@ -53,10 +53,10 @@ internal sealed class TransformerWeights
         if (_config.QueryKeyNorm != QueryKeyNorm.None)
         {
             bool perHead = _config.QueryKeyNorm == QueryKeyNorm.PerHead;
-            Declare(prefix + "self_attn.q_norm.weight", perHead ? headDim : queries);
-            if (isOwner)
+            Declare($"{prefix}{Names.QueryNorm(_config)}.weight", perHead ? headDim : queries);
+            if (isOwner || _config.NormAfterRope)
             {
-                Declare(prefix + "self_attn.k_norm.weight", perHead ? headDim : keys);
+                Declare($"{prefix}{Names.KeyNorm(_config)}.weight", perHead ? headDim : keys);
             }
         }
 
@@ -130,6 +130,12 @@ internal static class Names
     public const string FinalNorm = "model.norm.weight";
 
     public static string Layer(int layer) => $"model.layers.{layer}.";
+
+    /// <summary>The norm of queries.</summary>
+    public static string QueryNorm(ModelConfig config) => config.NormAfterRope ? "self_attn.query_layernorm" : "self_attn.q_norm";
+
+    /// <summary>The norm of keys.</summary>
+    public static string KeyNorm(ModelConfig config) => config.NormAfterRope ? "self_attn.key_layernorm" : "self_attn.k_norm";
 
     /// <summary>The norms around each of a layer's two blocks.</summary>
     public static (BlockNorms Attention, BlockNorms Mlp) Norms(NormPlacement placement) => placement switch

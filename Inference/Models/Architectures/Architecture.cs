@@ -35,6 +35,8 @@ public abstract class Architecture
 /// <param name="ActivationField">The field that names the activation.</param>
 /// <param name="Activation">Its value.</param>
 /// <param name="PartialRotation">Whether <c>partial_rotary_factor</c> may be below 1.</param>
+/// <param name="AlphaScaling">Whether dynamic rotary positions may have a fixed <c>alpha</c>.</param>
 internal sealed record ConfigDefaults(
     double Theta = 10000, double Eps = 1e-6, bool Tied = false, int? KvHeads = null, int? HeadDim = null,
-    string ActivationField = "hidden_act", string Activation = "silu", bool PartialRotation = false);
+    string ActivationField = "hidden_act", string Activation = "silu", bool PartialRotation = false,
+    bool AlphaScaling = false);
