@@ -54,6 +54,12 @@ public static class LawCatalogue
     [
         RmsNormLaws.Unit,
         ScaleLaws.Gains,
+        StreamLaws.Columns,
+        StreamLaws.Concatenate,
+        StreamLaws.Mix,
+        StreamLaws.MatchRms,
+        StreamLaws.Sparsify,
+        StreamLaws.KnownTokens,
     ];
 
     /// <summary>Laws of the host ops, which run where a backend runs C# on the CPU.</summary>

@@ -23,6 +23,12 @@ internal static class OracleOps
             case ScaleOp o: TransformerOps.Scale(o, f); break;
             case SoftCapOp o: TransformerOps.SoftCap(o, f); break;
             case GatherRowsOp o: TransformerOps.GatherRows(o, f); break;
+            case ColumnsOp o: StreamOps.Columns(o, f); break;
+            case ConcatenateOp o: StreamOps.Concatenate(o, f); break;
+            case MixOp o: StreamOps.Mix(o, f); break;
+            case MatchRmsOp o: StreamOps.MatchRms(o, f); break;
+            case SparsifyOp o: StreamOps.Sparsify(o, f); break;
+            case KnownTokensOp o: StreamOps.KnownTokens(o, f); break;
             case AppendOp o: CacheOps.Append(o, f); break;
             case AttendOp o: CacheOps.Attend(o, f); break;
             case RememberQueriesOp o: CacheOps.RememberQueries(o, f); break;

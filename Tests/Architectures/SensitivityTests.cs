@@ -1,4 +1,5 @@
 using KvIL.Inference.Files;
+using KvIL.Sharing;
 using Xunit;
 
 namespace KvIL.Tests.Architectures;
@@ -50,6 +51,9 @@ public sealed class SensitivityTests
         ("granite", "residual multiplier 1", c => c with { ResidualMultiplier = 1 }),
         ("granite", "logits not divided", c => c with { LogitsDivisor = 1 }),
         ("granite", "scale head_dim^-1/2", c => c with { AttentionScale = 0.25 }),
+        ("hunyuan-dense", "no norm of queries and keys", c => c with { QueryKeyNorm = QueryKeyNorm.None }),
+        ("hunyuan-dense", "no alpha", c => Scalings(c, _ => null)),
+        ("hunyuan-cla", "layer 0's keys for all", c => c with { Sharing = SharingMap.FromSources(0, 0, 0, 0, 0, 0) }),
         ("olmo2", "no norm of queries and keys", c => c with { QueryKeyNorm = QueryKeyNorm.None }),
     ];
 
