@@ -80,6 +80,8 @@ public sealed class ReferenceBackend : IBackend
         SparsifyOp o => new SparsifyStep(o),
         KnownTokensOp o => new KnownTokensStep(o),
         AppendOp o => new AppendStep(o),
+        ReplaceRowsOp o => new ReplaceRowsStep(o),
+        RowChangeOp o => new RowChangeStep(o),
         AttendOp o => new AttendStep(o),
         RememberQueriesOp o => new RememberQueriesStep(o),
         WindowScoresOp o => new WindowScoresStep(o),

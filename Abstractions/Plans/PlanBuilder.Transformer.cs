@@ -132,12 +132,22 @@ public sealed partial class PlanBuilder
     /// <inheritdoc cref="AppendOp"/>
     public Slot Append(Slot store, Slot keys, Slot values, Slot positions, Slot sequences)
     {
-        StoreSpec spec = ExpectStore(store);
-        Dim n = ExpectIndices(positions, nameof(positions));
-        Expect(sequences, DType.I32, [n]);
-        Expect(keys, DType.F32, [n, spec.NumKvHeads * spec.HeadDim]);
-        Expect(values, DType.F32, [n, spec.NumKvHeads * spec.HeadDim]);
+        ExpectRows(store, keys, values, positions, sequences);
         return Add(new AppendOp(store, keys, values, positions, sequences, NextVersion(store)));
+    }
+
+    /// <inheritdoc cref="ReplaceRowsOp"/>
+    public Slot ReplaceRows(Slot store, Slot keys, Slot values, Slot positions, Slot sequences)
+    {
+        ExpectRows(store, keys, values, positions, sequences);
+        return Add(new ReplaceRowsOp(store, keys, values, positions, sequences, NextVersion(store)));
+    }
+
+    /// <inheritdoc cref="RowChangeOp"/>
+    public Slot RowChange(Slot store, Slot keys, Slot values, Slot positions, Slot sequences)
+    {
+        ExpectRows(store, keys, values, positions, sequences);
+        return Add(new RowChangeOp(store, keys, values, positions, sequences, F32(1)));
     }
 
     /// <inheritdoc cref="AttendOp"/>
@@ -160,6 +170,16 @@ public sealed partial class PlanBuilder
         Expect(positions, DType.I32, [n]);
         Expect(sequences, DType.I32, [n]);
         return Add(new RememberQueriesOp(window, q, positions, sequences, NextVersion(window)));
+    }
+
+    // New rows of a store.
+    private static void ExpectRows(Slot store, Slot keys, Slot values, Slot positions, Slot sequences)
+    {
+        StoreSpec spec = ExpectStore(store);
+        Dim n = ExpectIndices(positions, nameof(positions));
+        Expect(sequences, DType.I32, [n]);
+        Expect(keys, DType.F32, [n, spec.NumKvHeads * spec.HeadDim]);
+        Expect(values, DType.F32, [n, spec.NumKvHeads * spec.HeadDim]);
     }
 
     private static void CheckRule(AttentionRule rule, string name)

@@ -33,8 +33,11 @@ public sealed record StoreCase(
     /// <summary>Soft cap of attention's logits; null for none.</summary>
     public float? Cap { get; init; }
 
-    /// <summary>1/√head_dim, with the window and the soft cap.</summary>
-    internal AttentionRule Rule => new(1 / MathF.Sqrt(HeadDim), Sees, Cap);
+    /// <summary>Whether queries see only rows before their own.</summary>
+    public bool Past { get; init; }
+
+    /// <summary>1/√head_dim, with the window, the soft cap and what is past.</summary>
+    internal AttentionRule Rule => new(1 / MathF.Sqrt(HeadDim), Sees, Cap, Past);
 
     private StoreSpec Spec => new(Sequences, KvHeads, HeadDim, RowType, 0);
 
@@ -47,6 +50,7 @@ public sealed record StoreCase(
         {
             Sees = rule.Of<int?>(null, null, null, 1, 2, 3, 17, 33, 70),
             Cap = rule.Of<float?>(null, null, 0.7f, 4, 50),
+            Past = rule.Of(false, false, true),
         };
     }
 
@@ -76,6 +80,7 @@ public sealed record StoreCase(
         if (Window > 1) yield return this with { Window = 1 };
         if (Sees is not null) yield return this with { Sees = null };
         if (Cap is not null) yield return this with { Cap = null };
+        if (Past) yield return this with { Past = false };
         if (Ragged) yield return this with { Ragged = false };
         if (RowType != DType.F32) yield return this with { RowType = DType.F32 };
     }

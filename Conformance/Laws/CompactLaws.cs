@@ -94,7 +94,7 @@ public static class CompactLaws
         {
             for (int c = 0; c < q.Length; c++) logits[j] += rule.Scale * q[c] * store.Key(run, j)[c];
             if (rule.SoftCap is float cap) logits[j] = cap * Math.Tanh(logits[j] / cap);
-            if (!isKept(j) || store.Position(run, j) <= position - (long)rule.WindowOrAll) logits[j] = double.NegativeInfinity;
+            if (!isKept(j) || !rule.Sees(position, store.Position(run, j))) logits[j] = double.NegativeInfinity;
         }
 
         double max = logits.DefaultIfEmpty(double.NegativeInfinity).Max();

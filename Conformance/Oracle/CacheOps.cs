@@ -23,6 +23,39 @@ internal static class CacheOps
         }
     }
 
+    // The row at the token's position, in every head that has one.
+    public static void ReplaceRows(ReplaceRowsOp op, OracleFrame f)
+    {
+        OracleStore store = f.Store(op.Store);
+        Matrix keys = f.Reals(op.Keys), values = f.Reals(op.Values);
+        ArraySegment<int> positions = f.Integers(op.Positions), sequences = f.Integers(op.Sequences);
+        foreach ((int i, int h) in Pairs(keys.Rows, store.StoreSpec.NumKvHeads))
+        {
+            Run run = store.Run(sequences[i], h);
+            int channel = h * run.HeadDim;
+            foreach (int j in Enumerable.Range(0, run.Length).Where(j => run.Position(j) == positions[i]))
+            {
+                store.SetRow(run.Start + j, c => keys[i, channel + c], c => values[i, channel + c], positions[i]);
+            }
+        }
+    }
+
+    // y = max |new − old|, the new rows rounded
+    public static void RowChange(RowChangeOp op, OracleFrame f)
+    {
+        OracleStore store = f.Store(op.Store);
+        Matrix keys = f.Reals(op.Keys), values = f.Reals(op.Values);
+        ArraySegment<int> positions = f.Integers(op.Positions), sequences = f.Integers(op.Sequences);
+        double Change(double now, double before) => Math.Abs(Numbers.Round(now, store.StoreSpec.RowType) - before) is double d && double.IsNaN(d) ? double.PositiveInfinity : d;
+        f.Reals(op.Y)[0, 0] = (
+            from pair in Pairs(keys.Rows, keys.Width)
+            let run = store.Run(sequences[pair.I], pair.J / store.StoreSpec.HeadDim)
+            let c = pair.J % store.StoreSpec.HeadDim
+            from j in Enumerable.Range(0, run.Length)
+            where run.Position(j) == positions[pair.I]
+            select Math.Max(Change(keys[pair.I, pair.J], run.Key(j, c)), Change(values[pair.I, pair.J], run.Value(j, c)))).Append(0).Max();
+    }
+
     // y = Σ_j A_j v_j over the rows that the token sees
     public static void Attend(AttendOp op, OracleFrame f)
     {
@@ -47,7 +80,7 @@ internal static class CacheOps
         double[] s = new double[run.Length];
         for (int j = 0; j < s.Length; j++)
         {
-            bool visible = run.Position(j) <= position && run.Position(j) > position - (long)rule.WindowOrAll;
+            bool visible = run.Position(j) <= position - rule.Lag && run.Position(j) > position - (long)rule.WindowOrAll;
             double logit = visible ? rule.Scale * Sum(run.HeadDim, c => q(c) * run.Key(j, c)) : double.NegativeInfinity;
             s[j] = visible && rule.SoftCap is float cap ? cap * Math.Tanh(logit / cap) : logit;
         }

@@ -30,6 +30,8 @@ internal static class OracleOps
             case SparsifyOp o: StreamOps.Sparsify(o, f); break;
             case KnownTokensOp o: StreamOps.KnownTokens(o, f); break;
             case AppendOp o: CacheOps.Append(o, f); break;
+            case ReplaceRowsOp o: CacheOps.ReplaceRows(o, f); break;
+            case RowChangeOp o: CacheOps.RowChange(o, f); break;
             case AttendOp o: CacheOps.Attend(o, f); break;
             case RememberQueriesOp o: CacheOps.RememberQueries(o, f); break;
             case CompactOp o: CacheOps.Compact(o, f); break;

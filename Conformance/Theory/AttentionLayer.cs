@@ -82,7 +82,7 @@ public sealed record AttentionLayer(
         for (int j = 0; j < Tokens; j++)
         {
             double logit = Scale * Dot(query, Key(kvHead, j));
-            bool visible = j <= position && j > position - (long)Rule.WindowOrAll;
+            bool visible = j <= position - Rule.Lag && j > position - (long)Rule.WindowOrAll;
             s[j] = !visible ? double.NegativeInfinity : Rule.SoftCap is float cap ? cap * Math.Tanh(logit / cap) : logit;
         }
 

@@ -60,7 +60,7 @@ public static class WindowScores
 
     /// <summary>Whether a query at a position sees a row at another.</summary>
     public static bool Sees(int query, int row, AttentionRule? rule) =>
-        row <= query && (rule?.Window is not int window || row > query - window);
+        row <= query - (rule?.Lag ?? 0) && (rule?.Window is not int window || row > query - window);
 
     /// <summary>
     /// <c>s[i, j] = mean_t a[i, t, j]</c> over the window's queries, for the first <paramref name="n"/> keys.

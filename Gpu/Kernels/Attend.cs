@@ -45,6 +45,9 @@ internal struct AttendArgs<T> where T : unmanaged
     /// <summary>Sliding window; the largest integer for none.</summary>
     public int Window;
 
+    /// <summary>1 where a query sees only rows before its own position, else 0.</summary>
+    public int Lag;
+
     /// <summary>Items that a group of query heads is divided into.</summary>
     public readonly int Passes => (Group + HeadsPerItem - 1) / HeadsPerItem;
 
@@ -119,7 +122,7 @@ internal readonly struct Attend<TElement, T> : IKernelBody<AttendArgs<T>>
             lanes.Sums[lane] = 0;
             int position = a.Positions[lanes.Token(lane)];
             lanes.Hidden[lane] = a.Store.Runs.HiddenRows(run, position, a.Window);
-            lanes.Visible[lane] = a.Store.Runs.VisibleRows(run, position);
+            lanes.Visible[lane] = a.Store.Runs.VisibleRows(run, position - a.Lag);
         }
 
         for (int e = Team.Thread; e < lanes.Count * d; e += Team.Threads)

@@ -35,6 +35,9 @@ internal struct LossArgs<T> where T : unmanaged
     /// <summary>Sliding window; the largest integer for none.</summary>
     public int Sees;
 
+    /// <summary>1 where a query sees only rows before its own position, else 0.</summary>
+    public int Lag;
+
     /// <summary>The KV head that a query head reads.</summary>
     public readonly int KvHead(int queryHead) => queryHead / (QueryHeads / Store.Runs.Heads);
 
@@ -58,6 +61,9 @@ internal struct LossArgs<T> where T : unmanaged
 
     /// <summary>Rows of a run that the newest query does not see; they come first.</summary>
     public readonly int Hidden(int run) => Store.Runs.HiddenRows(run, Tokens.In(Block) - 1, Sees);
+
+    /// <summary>Rows of a run up to the last one that the newest query sees.</summary>
+    public readonly int Visible(int run) => Store.Runs.VisibleRows(run, Tokens.In(Block) - 1 - Lag);
 
     /// <summary><c>cap(scale · q·k)</c>, the product in double.</summary>
     public readonly double Logit<TElement>(ArrayView<float> query, long row) where TElement : struct, IElement<T>
@@ -140,7 +146,7 @@ internal readonly struct LossMass<TElement, T> : IKernelBody<LossArgs<T>>
         double maximum = GpuMath.MaximumFloor;
         double keptSum = 0;
         double droppedSum = 0;
-        for (int j = a.Hidden(run) + lane; j < a.Store.Runs.Lengths[run]; j += Team.Lanes)
+        for (int j = a.Hidden(run) + lane; j < a.Visible(run); j += Team.Lanes)
         {
             double logit = a.Logit<TElement>(query, a.Store.Runs.Starts[run] + j);
             double larger = logit > maximum ? logit : maximum;
@@ -226,7 +232,7 @@ internal readonly struct LossRows<TElement, T, TWeight, TW> : IKernelBody<LossRo
 
     private static double Change(LossArgs<T> a, int head, int j, long row)
     {
-        if (j < a.Hidden(a.Run(head))) return 0;
+        if (j < a.Hidden(a.Run(head)) || j >= a.Visible(a.Run(head))) return 0;
         ArrayView<double> mass = a.Mass.SubView(head * LossLayout.Mass, LossLayout.Mass);
         double attention = GpuMath.Exp((float)(a.Logit<TElement>(a.Query(head), row) - mass[0])) / mass[1];
         int kvHead = a.KvHead(head);

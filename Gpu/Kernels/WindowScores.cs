@@ -31,6 +31,9 @@ internal struct WindowScoresArgs<T> where T : unmanaged
     /// <summary>Sliding window; the largest integer for none.</summary>
     public int Sees;
 
+    /// <summary>1 where a query sees only rows before its own position, else 0.</summary>
+    public int Lag;
+
     /// <summary>w: how many of the last queries score.</summary>
     public readonly int W => Queries.In(Block);
 
@@ -64,7 +67,7 @@ internal readonly struct WindowSums<TElement, T> : IKernelBody<WindowScoresArgs<
             int run = a.Run(head);
             int position = a.Tokens.In(a.Block) - w + t;
             int hidden = a.Store.Runs.HiddenRows(run, position, a.Sees);
-            int visible = a.Store.Runs.VisibleRows(run, position);
+            int visible = a.Store.Runs.VisibleRows(run, position - a.Lag);
             ArrayView<float> query = a.Query(head, t);
             for (int lane = Team.Thread; lane < Team.Lanes; lane += Team.Threads)
             {
@@ -149,7 +152,7 @@ internal readonly struct WindowMeans<TElement, T> : IKernelBody<WindowScoresArgs
         {
             float largest = a.Sums[2 * ((head * w) + t)];
             float total = a.Sums[(2 * ((head * w) + t)) + 1];
-            float logit = t >= firstSeer && t - firstSeer < a.Sees
+            float logit = t >= firstSeer + a.Lag && t - firstSeer < a.Sees
                 ? GpuMath.SoftCap(GpuMath.Dot<TElement, T>(a.Query(head, t), key, a.Store.HeadDim) * a.Scale, a.Cap)
                 : float.NegativeInfinity;
             sum += total == 0 ? 0 : GpuMath.Exp(logit - largest) / total; // a query that sees no row pays no attention

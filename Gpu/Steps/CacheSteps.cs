@@ -48,6 +48,49 @@ internal sealed class AppendStep<TElement, T> : Step
 }
 
 /// <summary>One launch.</summary>
+internal sealed class ReplaceRowsStep<TElement, T>(ReplaceRowsOp op, Heap heap) : Step
+    where TElement : struct, IRowElement<T>
+    where T : unmanaged
+{
+    private readonly IKernel<ReplaceRowsArgs<T>> _kernel = heap.Device.Load<ReplaceRows<TElement, T>, ReplaceRowsArgs<T>>();
+
+    public override void Run(Frame frame)
+    {
+        Dim n = op.Positions.Tensor.Shape[0];
+        frame.Launch(_kernel, (long)frame.Value(n) * op.Store.Store.NumKvHeads, new ReplaceRowsArgs<T>
+        {
+            Block = frame.Block,
+            Store = frame.Store(op.Store).View<T>(),
+            Keys = frame.Of<float>(op.Keys),
+            Values = frame.Of<float>(op.Values),
+            Positions = frame.Of<int>(op.Positions),
+            Sequences = frame.Of<int>(op.Sequences),
+            N = Frame.Bound(n),
+        });
+    }
+}
+
+/// <summary>One launch.</summary>
+internal sealed class RowChangeStep<TElement, T>(RowChangeOp op, Heap heap) : Step
+    where TElement : struct, IRowElement<T>
+    where T : unmanaged
+{
+    private readonly IKernel<ReplaceRowsArgs<T>> _kernel = heap.Device.Load<RowChange<TElement, T>, ReplaceRowsArgs<T>>();
+
+    public override void Run(Frame frame) => frame.Launch(_kernel, 1, new ReplaceRowsArgs<T>
+    {
+        Block = frame.Block,
+        Store = frame.Store(op.Store).View<T>(),
+        Keys = frame.Of<float>(op.Keys),
+        Values = frame.Of<float>(op.Values),
+        Positions = frame.Of<int>(op.Positions),
+        Sequences = frame.Of<int>(op.Sequences),
+        Y = frame.Of<float>(op.Y),
+        N = Frame.Bound(op.Positions.Tensor.Shape[0]),
+    });
+}
+
+/// <summary>One launch.</summary>
 internal sealed class RememberQueriesStep(RememberQueriesOp op, Heap heap) : Step
 {
     private readonly IKernel<RememberQueriesArgs> _kernel = heap.Device.Load<RememberQueries, RememberQueriesArgs>();
@@ -126,6 +169,7 @@ internal sealed class AttendStep<TElement, T> : Step
             Scale = _op.Rule.Scale,
             Cap = _op.Rule.SoftCap ?? 0,
             Window = _op.Rule.WindowOrAll,
+            Lag = _op.Rule.Lag,
         };
         long blocks = (frame.Value(n) + (long)_tokensPerItem - 1) / _tokensPerItem;
         frame.Launch(_attend, blocks * _op.Store.Store.NumKvHeads * args.Passes * _splits, args);

@@ -76,6 +76,7 @@ internal sealed class EvictionLossStep<TElement, T, TWeight, TW> : Step
             Scale = _op.Rule.Scale,
             Cap = _op.Rule.SoftCap ?? 0,
             Sees = _op.Rule.WindowOrAll,
+            Lag = _op.Rule.Lag,
         };
         LossRowsArgs<T, TW> rows = new() { Loss = loss, Projection = frame.Of<TW>(_op.OutputProjection), Width = _width };
         LossSums sums = new()

@@ -14,7 +14,7 @@ internal static class Lowering
     public static bool Supports(Op op) => op switch
     {
         EmbedOp or RmsNormOp or LinearOp or RotationOp or RopeOp or AddOp or SwiGluOp or GeGluOp or ScaleOp or SoftCapOp or GatherRowsOp => true,
-        AppendOp or RememberQueriesOp => true,
+        AppendOp or ReplaceRowsOp or RowChangeOp or RememberQueriesOp => true,
         WindowScoresOp or RecencyScoresOp or GroupMeanOp or PoolOp or MaximumOp => true,
         AllocateHeadsOp o => Fits(o),
         SelectRowsOp or CompactOp => true,
@@ -42,6 +42,8 @@ internal static class Lowering
         MaximumOp o => new ElementwiseStep<Maximum>(o.A, o.B, o.Y, heap),
         GatherRowsOp o => new EmbedStep<F32, float>(o.X, o.Rows, o.Y, heap),
         AppendOp o => HasHalfRows(o.Store) ? new AppendStep<F16, Half>(o, heap) : new AppendStep<F32, float>(o, heap),
+        ReplaceRowsOp o => HasHalfRows(o.Store) ? new ReplaceRowsStep<F16, Half>(o, heap) : new ReplaceRowsStep<F32, float>(o, heap),
+        RowChangeOp o => HasHalfRows(o.Store) ? new RowChangeStep<F16, Half>(o, heap) : new RowChangeStep<F32, float>(o, heap),
         RememberQueriesOp o => new RememberQueriesStep(o, heap),
         AttendOp o => HasHalfRows(o.Store) ? new AttendStep<F16, Half>(o, heap) : new AttendStep<F32, float>(o, heap),
         WindowScoresOp o => HasHalfRows(o.Store) ? new WindowScoresStep<F16, Half>(o, heap) : new WindowScoresStep<F32, float>(o, heap),

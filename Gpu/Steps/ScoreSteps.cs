@@ -47,6 +47,7 @@ internal sealed class WindowScoresStep<TElement, T> : Step
             Scale = _op.Rule.Scale,
             Cap = _op.Rule.SoftCap ?? 0,
             Sees = _op.Rule.WindowOrAll,
+            Lag = _op.Rule.Lag,
         };
         frame.Launch(_sums, (long)_queryHeads * frame.Value(_op.Queries), args);
         frame.Launch(_means, Rows.Items(_queryHeads, frame.Value(length)), args);

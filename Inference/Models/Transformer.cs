@@ -82,7 +82,8 @@ public sealed class Transformer
 
     /// <summary>How a layer's attention logits are made and which rows it sees.</summary>
     public AttentionRule Rule(int layer) =>
-        new((float)Config.AttentionScale, Config.Layers[layer].Window, (float?)Config.AttentionSoftCap);
+        new(
+        (float)Config.AttentionScale, Config.Layers[layer].Window, (float?)Config.AttentionSoftCap, Config.StrictlyPast || Map.ReadsAbove(layer));
 
     /// <summary>The weight that the cached keys of a layer lack, because its readers have each their own and multiply their queries by it; null for none.</summary>
     /// <remarks><c>q · (g ⊙ k) = (g ⊙ q) · k</c>: exact, and one row of keys serves every reader.</remarks>

@@ -36,23 +36,28 @@ internal sealed unsafe class AppendStep(AppendOp op) : Step
 
                 long row = store.Start[run] + store.Length[run]++;
                 long element = (i * width) + (index * spec.HeadDim);
-                Narrow(keys + element, store.Key(row), spec);
-                Narrow(values + element, store.Value(row), spec);
+                StoredRows.Narrow(keys + element, store.Key(row), spec);
+                StoredRows.Narrow(values + element, store.Value(row), spec);
                 store.Position[row] = positions[i];
             }
         }
+    }
+}
 
-        private static void Narrow(float* source, byte* destination, StoreSpec spec)
+/// <summary>Keys and values on their way into a store.</summary>
+internal static unsafe class StoredRows
+{
+    /// <summary>One row, rounded to the store's row type to nearest even.</summary>
+    public static void Narrow(float* source, byte* destination, StoreSpec spec)
+    {
+        ReadOnlySpan<float> row = new(source, spec.HeadDim);
+        if (spec.RowType == DType.F32)
         {
-            ReadOnlySpan<float> row = new(source, spec.HeadDim);
-            if (spec.RowType == DType.F32)
-            {
-                row.CopyTo(new Span<float>(destination, spec.HeadDim));
-            }
-            else
-            {
-                TensorPrimitives.ConvertToHalf(row, new Span<Half>(destination, spec.HeadDim));
-            }
+            row.CopyTo(new Span<float>(destination, spec.HeadDim));
+        }
+        else
+        {
+            TensorPrimitives.ConvertToHalf(row, new Span<Half>(destination, spec.HeadDim));
         }
     }
 }

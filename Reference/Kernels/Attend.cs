@@ -82,7 +82,7 @@ internal sealed unsafe class AttendStep(AttendOp op) : Step
                     long element = Element(token, head, (lane + l) % group);
                     int position = positions[token];
                     int hidden = rule.Window is int window ? store.VisibleRows(run, position - window) : 0;
-                    block.SetLane(l, q + element, y + element, hidden, store.VisibleRows(run, position));
+                    block.SetLane(l, q + element, y + element, hidden, store.VisibleRows(run, position - rule.Lag));
                 }
 
                 block.Attend(lanes);

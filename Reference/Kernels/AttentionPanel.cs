@@ -45,6 +45,7 @@ internal static unsafe class AttentionPanel
     {
         Vector256<int> query = Vector256.Create(firstQuery) + Vector256<int>.Indices;
         Vector256<int> before = query - Vector256.Create(rule.WindowOrAll); // the last position that is hidden again
+        Vector256<int> newest = query - Vector256.Create(rule.Lag);
         float cap = rule.SoftCap ?? 0;
         Vector256<float> maximum = Vector256.Create(float.MinValue);
         for (int j = 0; j < rows; j++)
@@ -56,7 +57,7 @@ internal static unsafe class AttentionPanel
             {
                 Vector256<int> position = Vector256.Create(positions[j]);
                 scaled = Vector256.ConditionalSelect(
-                    (Vector256.GreaterThanOrEqual(query, position) & Vector256.GreaterThan(position, before)).AsSingle(),
+                    (Vector256.GreaterThanOrEqual(newest, position) & Vector256.GreaterThan(position, before)).AsSingle(),
                     scaled, Vector256.Create(float.NegativeInfinity));
             }
 

@@ -12,7 +12,7 @@ internal static unsafe class QueryAttention
     public static void Compute(HostStore store, int run, float* query, int position, AttentionRule rule, Span<double> attention)
     {
         int hidden = rule.Window is int window ? store.VisibleRows(run, position - window) : 0;
-        int visible = store.VisibleRows(run, position), d = store.StoreSpec.HeadDim;
+        int visible = store.VisibleRows(run, position - rule.Lag), d = store.StoreSpec.HeadDim;
         attention.Clear();
         Span<double> a = attention[Math.Min(hidden, visible)..visible];
         if (a.IsEmpty) return;

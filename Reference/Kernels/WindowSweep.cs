@@ -67,7 +67,7 @@ internal readonly unsafe struct WindowSweep
         _y = y;
         _firstRow = store.Start[run];
         _begin = store.VisibleRows(run, firstPosition - rule.WindowOrAll);
-        _end = store.VisibleRows(run, firstPosition + lanes - 1);
+        _end = store.VisibleRows(run, firstPosition + lanes - 1 - rule.Lag);
         _blocks = Blocks(_end - _begin);
         _e = scratch;
         _maxima = _e + ((long)heads * (_end - _begin) * Tile.Width);
@@ -138,7 +138,7 @@ internal readonly unsafe struct WindowSweep
 
     // Positions ascend within a run.
     private bool AllSee(int* positions, int rows) =>
-        _lanes == Tile.Width && positions[rows - 1] <= _firstPosition && positions[0] > _firstPosition + _lanes - 1 - _rule.WindowOrAll;
+        _lanes == Tile.Width && positions[rows - 1] <= _firstPosition - _rule.Lag && positions[0] > _firstPosition + _lanes - 1 - _rule.WindowOrAll;
 
     // s = (log₂e · scale) · s;  m = max s
     private void Scale(float* s, int rows, float* maxima)
@@ -179,6 +179,7 @@ internal readonly unsafe struct WindowSweep
             Vector256<int> query = Vector256.ConditionalSelect(
                 Vector256.LessThan(t, Vector256.Create(_lanes)), t + Vector256.Create(_firstPosition), Vector256.Create(-1));
             Vector256<int> before = query - Vector256.Create(_rule.WindowOrAll); // the last position that is hidden again
+            Vector256<int> newest = query - Vector256.Create(_rule.Lag);
             Vector256<float> maximum = Vector256.Create(float.MinValue);
             for (int j = 0; j < rows; j++)
             {
@@ -186,7 +187,7 @@ internal readonly unsafe struct WindowSweep
                 Vector256<int> position = Vector256.Create(positions[j]);
                 Vector256<float> scaled = Vector256.Load(logit) * scale;
                 Vector256<float> masked = Vector256.ConditionalSelect(
-                    (Vector256.GreaterThanOrEqual(query, position) & Vector256.GreaterThan(position, before)).AsSingle(),
+                    (Vector256.GreaterThanOrEqual(newest, position) & Vector256.GreaterThan(position, before)).AsSingle(),
                     cap > 0 ? Lanes.Tanh(scaled / cap) * scaledCap : scaled,
                     Vector256.Create(float.NegativeInfinity));
                 masked.Store(logit);

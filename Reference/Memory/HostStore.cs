@@ -94,6 +94,13 @@ internal sealed unsafe class HostStore : IStore
         return low;
     }
 
+    /// <summary>The row of the pool that a run holds at <paramref name="position"/>; −1 for none.</summary>
+    public long RowAt(int run, int position)
+    {
+        long row = Start[run] + VisibleRows(run, position) - 1;
+        return row >= Start[run] && Position[row] == position ? row : -1;
+    }
+
     public IBuffer Rows(int firstRow, int rows) => throw new NotSupportedException("A store has no rows of its own; take those of its tensors.");
 
     public void Dispose()

@@ -19,9 +19,9 @@ internal sealed unsafe class ObservedAttentionScorer(ObservedAttentionScore rule
         });
         for (int j = 0; j < sums.Length; j++)
         {
-            // Queries from the row's own position on, until the model's window has left it behind.
+            // Queries from the row's own position on, or the next one where only the past is seen, until the model's window has left it behind.
             long last = Math.Min(x.Tokens - 1, positions[j] + (long)x.Rule.WindowOrAll - 1);
-            long seen = last - Math.Max(positions[j], x.Tokens - x.Queries) + 1;
+            long seen = last - Math.Max(positions[j] + x.Rule.Lag, x.Tokens - x.Queries) + 1;
             sums[j] = seen > 0 ? sums[j] / seen : 0;
         }
 

@@ -26,7 +26,7 @@ internal static unsafe class QueryPanels
             for (int first = 0; first < x.Queries; first += Tile.Width)
             {
                 int lanes = Math.Min(Tile.Width, x.Queries - first), position = x.Tokens - x.Queries + first;
-                int begin = x.Rule.Window is int window ? UpTo(positions, position - window) : 0, end = UpTo(positions, position + lanes - 1);
+                int begin = x.Rule.Window is int window ? UpTo(positions, position - window) : 0, end = UpTo(positions, position + lanes - 1 - x.Rule.Lag);
                 if (begin >= end) continue;
                 Panel.Pack(queries + ((long)first * d), d, lanes, d, panel);
                 AttentionPanel.Logits((byte*)(keys + ((long)begin * d)), DType.F32, end - begin, d, panel, weights);

@@ -53,6 +53,8 @@ internal static class Catalog
         Entry<CompactRows<T>, CompactArgs<T>>(),
         Entry<AppendPlace<T>, AppendArgs<T>>(),
         Entry<AppendRows<TElement, T>, AppendArgs<T>>(),
+        Entry<ReplaceRows<TElement, T>, ReplaceRowsArgs<T>>(),
+        Entry<RowChange<TElement, T>, ReplaceRowsArgs<T>>(),
         Entry<Attend<TElement, T>, AttendArgs<T>>(),
         Entry<AttendJoin<T>, AttendArgs<T>>(),
         Entry<LossMass<TElement, T>, LossArgs<T>>(),

@@ -32,6 +32,11 @@ internal static partial class Mutants
             ArraySegment<int> positions = f.Integers(op.Positions);
             Replaced(positions, [positions[^1], .. positions.Skip(1)], () => OracleOps.Execute(op, f));
         }),
+        Mutant.Of<ReplaceRowsOp>("ReplaceRows writes one position late", ReplaceRowsLaws.AppendedTwice, (op, f) =>
+            Shifted(f.Integers(op.Positions), 1, () => OracleOps.Execute(op, f))),
+        Mutant.Of<ReplaceRowsOp>("ReplaceRows leaves the values", ReplaceRowsLaws.Exact, (op, _) => op with { Values = op.Keys }),
+        Mutant.Of<RowChangeOp>("RowChange forgets the values", ReplaceRowsLaws.Change, (op, _) => op with { Values = op.Keys }),
+        Mutant.Of<AttendOp>("Attend's strictly past sees the present", AttendLaws.Agrees, (op, _) => op with { Rule = op.Rule with { StrictlyPast = false } }),
         Mutant.Of<AttendOp>("Attend does not see the token's own row", AttendLaws.Agrees, (op, f) =>
             Shifted(f.Integers(op.Positions), -1, () => OracleOps.Execute(op, f))),
         Mutant.Of<AttendOp>("Attend sees one row of the future", AttendLaws.BatchEqualsAlone, (op, f) =>
