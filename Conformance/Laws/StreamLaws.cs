@@ -1,5 +1,4 @@
 using KvIL.Conformance.Generators;
-using KvIL.Ops;
 using KvIL.Plans;
 using KvIL.Tensors;
 
@@ -82,6 +81,6 @@ public static class StreamLaws
         Dim n = s.Bind("n", c.N);
         Slot y = s.Output(s.Builder.KnownTokens(s.Input("tokens", c.Indices(1, c.Width + 1), n), Math.Max(1, c.Bias ? c.Width / 2 : c.Width)));
         (PlanResults expected, PlanResults actual) = laws.Run(s);
-        Expect.True(expected.Integers(y).SequenceEqual(actual.Integers(y)), "the tokens differ");
+        Expect.True(expected.Integers(y).SequenceEqual(actual.Integers(y)), $"the tokens differ");
     });
 }

@@ -56,9 +56,29 @@ internal static class RopeConfigReader
             return null;
         }
 
+        if ((fields.Find("rope_type") ?? fields.Find("type"))?.String() == "proportional")
+        {
+            return ReadProportional(fields, headDim, theta);
+        }
+
         ReadShare(fields, partial: false);
         theta = fields.Find("rope_theta")?.Number(MinTheta, MaxTheta) ?? theta;
         return new(theta, headDim, ReadScaling(root, fields, headDim, positions));
+    }
+
+    private static RopeConfig ReadProportional(JsonValue fields, int headDim, double theta)
+    {
+        foreach ((string name, JsonValue value) in fields.Members())
+        {
+            if (name != "factor" && !Common.Contains(name) && !value.IsNull)
+            {
+                throw value.Error("rotary positions of type 'proportional' have no such field", "choose another checkpoint");
+            }
+        }
+
+        double share = fields.Find("partial_rotary_factor")?.Number(0, 1) ?? 1;
+        double factor = fields.Find("factor")?.Number(1, MaxFactor) ?? 1;
+        return new(fields.Find("rope_theta")?.Number(MinTheta, MaxTheta) ?? theta, headDim, new ProportionalScaling(share, factor));
     }
 
     /// <summary>Positions that a scaling makes of those that the file names.</summary>
