@@ -100,6 +100,17 @@ public sealed partial class SharingMap : IEquatable<SharingMap>
     /// <inheritdoc/>
     public override int GetHashCode() => Sources.Aggregate(NumLayers, HashCode.Combine);
 
-    /// <inheritdoc/>
-    public override string ToString() => string.Join(' ', Stores);
+    /// <summary>Reads the text of <see cref="LayerTypes"/>, without windows: <c>0_10x20_21</c>.</summary>
+    /// <exception cref="FormatException">It is none, or marks a window; the message says so.</exception>
+    public static SharingMap Parse(string text, bool allowsNonIdempotent = false)
+    {
+        LayerTypes types = LayerTypes.Parse(text, allowsNonIdempotent);
+        return types.Slides ? throw new FormatException("the map marks layers with s for a window, and only a map is expected; leave the marks out.") : types.Map;
+    }
+
+    /// <summary>The text that <see cref="Parse"/> reads, one token for each layer.</summary>
+    public override string ToString() => string.Join('_', Sources);
+
+    // What an argument's exception says, without the argument's name.
+    internal static string Plain(ArgumentException e) => e.ParamName is null ? e.Message : e.Message.Replace($" (Parameter '{e.ParamName}')", "", StringComparison.Ordinal);
 }

@@ -32,12 +32,14 @@ internal static class TransformerOps
     public static void UnitNorm(UnitNormOp op, OracleFrame f)
     {
         Matrix x = f.Reals(op.X);
-        f.Reals(op.Y).Fill((i, k) =>
+        double[,] root = new double[x.Rows, x.Width / op.Width];
+        foreach ((int i, int g) in CacheOps.Pairs(x.Rows, x.Width / op.Width))
         {
-            int first = k - (k % op.Width);
-            double square = Sum(op.Width, c => x[i, first + c] * x[i, first + c]);
-            return x[i, k] / Math.Sqrt((square / op.Width) + op.Epsilon);
-        });
+            double square = Sum(op.Width, k => x[i, (g * op.Width) + k] * x[i, (g * op.Width) + k]);
+            root[i, g] = Math.Sqrt((square / op.Width) + op.Epsilon);
+        }
+
+        f.Reals(op.Y).Fill((i, k) => x[i, k] / root[i, k / op.Width]);
     }
 
     // y[i, k] = weight[k mod width] · x[i, k]

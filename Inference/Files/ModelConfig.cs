@@ -54,6 +54,9 @@ public sealed record ModelConfig
     /// <summary>Whether every layer sees only keys strictly before its token (<c>force_nodiag</c> of LCKV), not only layers that read above.</summary>
     public bool StrictlyPast { get; init; }
 
+    /// <summary>Passes over the cyclic slices of <see cref="Sharing"/> that the checkpoint was trained with, m + b; null where it does not say.</summary>
+    public int? TrainedPasses { get; init; }
+
     /// <summary>Whether the output head is the embedding.</summary>
     public required bool TieWordEmbeddings { get; init; }
 

@@ -80,7 +80,7 @@ public sealed class ArchitectureConfigTests : IDisposable
     [Fact]
     public void An_unknown_architecture_is_told_the_nearest_known_one()
     {
-        Assert.Equal("Gemma3ForCausalLM", KnownArchitectures.Nearest("Gemma3nForCausalLM", known => known.Class));
+        Assert.Equal("Gemma3nForCausalLM", KnownArchitectures.Nearest("Gemma5nForCausalLM", known => known.Class));
         Assert.Equal("MistralForCausalLM", KnownArchitectures.Nearest("MixtralForCausalLM", known => known.Class));
         Assert.Equal("qwen3", KnownArchitectures.Nearest("qwen3moe", known => known.ModelType));
     }

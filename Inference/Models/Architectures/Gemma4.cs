@@ -73,18 +73,11 @@ internal sealed class Gemma4 : Architecture
             return null;
         }
 
-        int[] sources = [.. Enumerable.Range(0, layers)];
-        for (int layer = firstReader; layer < layers; layer++)
-        {
-            sources[layer] = Array.FindLastIndex(sources, firstReader - 1, below => below < firstReader && slides(below) == slides(layer));
-            if (sources[layer] < 0)
-            {
-                throw root.Require("num_kv_shared_layers").Error(
-                    $"layer {layer} shares, and none of the {firstReader} layers that do not is of its kind in layer_types");
-            }
-        }
-
-        return SharingMap.FromSources(sources);
+        bool[] kinds = [.. Enumerable.Range(0, layers).Select(slides)];
+        return kinds[firstReader..].All(kinds[..firstReader].Contains)
+            ? SharingMap.FromSharedTail(kinds, layers - firstReader)
+            : throw root.Require("num_kv_shared_layers").Error(
+                $"a layer from {firstReader} on shares, and below there is none of its kind in layer_types to share with");
     }
 
     private static void Refuse(JsonValue root)

@@ -29,13 +29,7 @@ internal sealed class Hunyuan : Architecture
             OutputBias = bias,
             MlpBias = root.Find("mlp_bias")?.Boolean() ?? false,
             QueryKeyNorm = normalises ? QueryKeyNorm.PerHead : QueryKeyNorm.None,
-            Sharing = root.Find("use_cla")?.Boolean() ?? false ? ReadMap(root, config.NumLayers) : null,
+            Sharing = root.Find("use_cla")?.Boolean() ?? false ? SharingMap.FromGroupsOf(config.NumLayers, root.Find("cla_share_factor")?.Integer(1, int.MaxValue) ?? 2) : null,
         };
-    }
-
-    private static SharingMap ReadMap(JsonValue root, int layers)
-    {
-        int factor = root.Find("cla_share_factor")?.Integer(1, int.MaxValue) ?? 2;
-        return SharingMap.FromSources([.. Enumerable.Range(0, layers).Select(layer => layer - (layer % factor))]);
     }
 }
