@@ -3,7 +3,7 @@ namespace KvIL.Inference.Models;
 /// <summary>The standard normal distribution, Φ its distribution function and φ its density.</summary>
 internal static class NormalDistribution
 {
-    /// <summary>x with Φ(x) = p, to about 1e-15 of 1 + |x|; for p from 1e-9 to 1 − 1e-9.</summary>
+    /// <summary>x with Φ(x) = p, for p from 1e-9 to 1 − 1e-9; to about 1e-15 / φ(x), as exactly as Φ(x) tells p from its neighbours.</summary>
     /// <remarks>Newton's steps from 0 on: for p ≥ ½ Φ is concave there, so they never go beyond the root.</remarks>
     public static double Quantile(double p)
     {

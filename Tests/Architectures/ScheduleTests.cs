@@ -49,6 +49,9 @@ public sealed class ScheduleTests
     [InlineData("llama-rope-dynamic")]
     [InlineData("phi3-longrope")]
     [InlineData("gemma3")]
+    [InlineData("gemma3n")]
+    [InlineData("gemma4")]
+    [InlineData("hunyuan-cla")]
     public void A_batch_of_two_lengths_equals_each_alone(string folder)
     {
         using ReferenceBackend backend = new(1);
