@@ -66,6 +66,7 @@ internal static class App
             CheckCommand.Create(context),
             SynthCommand.Create(context),
             TemplateCommand.Create(context),
+            SharingCommand.Create(context),
             GoldenCommand.Create(context),
             DoctorCommand.Create(context),
             KernelsCommand.Create(context),

@@ -178,6 +178,19 @@ internal static class HelpText
             The prompt is printed exactly, without a newline of its own where the output goes to a file or a pipe. A template's
             own file knows no tokens; --var gives them. A template that refuses the messages says why, and the exit code is 1.
             """,
+        ["sharing"] = """
+            Examples:
+              kvil sharing --layers 22 --kv-layers 11
+              kvil sharing --layers 32 --kv-layers 8 --kv-heads 8 --head-dim 128 --quarters
+
+            A map names the layer that each layer reads, bottom first; 0_10x20_21 is 0, then 10 twenty times, then 21. Layers that
+            read above themselves make a prompt go through a part of the layers again and again: m + b = 9 passes over the whole
+            prompt, as the published checkpoints were trained, or chunks of 9 tokens until each is exact, the default of kvil run,
+            where pass p runs the tokens from p on.
+
+            --json prints {"layers", "kv_layers", "bytes_per_token", "unshared_bytes_per_token", "bytes_per_token_with_positions",
+            "rows": [{"configuration", "map", "owners", "cyclic", "iterative_passes", "exact_passes"}]}.
+            """,
         ["golden"] = """
             Examples:
               kvil golden DIR

@@ -21,6 +21,7 @@ public sealed partial class SharingMap : IEquatable<SharingMap>
         Sources = sources;
         _owners = [.. sources.Distinct().Order()];
         Stores = [.. sources.Select(s => _owners.IndexOf(s))];
+        IsCyclic = sources.Where((source, layer) => source > layer).Any();
     }
 
     /// <summary>For each layer the layer whose keys and values it reads.</summary>
@@ -36,7 +37,7 @@ public sealed partial class SharingMap : IEquatable<SharingMap>
     public int NumStores => _owners.Length;
 
     /// <summary>Whether some layer reads a store that a layer above it writes.</summary>
-    public bool IsCyclic => Sources.Where((source, layer) => source > layer).Any();
+    public bool IsCyclic { get; }
 
     /// <summary>Whether every owner reads itself.</summary>
     public bool IsIdempotent => _owners.All(owner => Sources[owner] == owner);
@@ -88,6 +89,9 @@ public sealed partial class SharingMap : IEquatable<SharingMap>
     /// <summary>Whether <paramref name="layer"/> reads a store that a layer above it writes.</summary>
     public bool ReadsAbove(int layer) => Sources[layer] > layer;
 
+    /// <summary>The highest layer that reads or writes <paramref name="store"/>.</summary>
+    public int LastUse(int store) => Math.Max(Owner(store), Sources.LastIndexOf(Owner(store)));
+
     /// <summary>The layers that read <paramref name="store"/>, ascending.</summary>
     public ImmutableArray<int> Readers(int store) => [.. Enumerable.Range(0, NumLayers).Where(layer => Stores[layer] == store)];
 
@@ -100,6 +104,17 @@ public sealed partial class SharingMap : IEquatable<SharingMap>
     /// <inheritdoc/>
     public override int GetHashCode() => Sources.Aggregate(NumLayers, HashCode.Combine);
 
-    /// <inheritdoc/>
-    public override string ToString() => string.Join(' ', Stores);
+    /// <summary>Reads the text of <see cref="LayerTypes"/>, without windows: <c>0_10x20_21</c>.</summary>
+    /// <exception cref="FormatException">It is none, or marks a window; the message says so.</exception>
+    public static SharingMap Parse(string text, bool allowsNonIdempotent = false)
+    {
+        LayerTypes types = LayerTypes.Parse(text, allowsNonIdempotent);
+        return types.Slides ? throw new FormatException("the map marks layers with s for a window, and only a map is expected; leave the marks out.") : types.Map;
+    }
+
+    /// <summary>The text that <see cref="Parse"/> reads, one token for each layer.</summary>
+    public override string ToString() => string.Join('_', Sources);
+
+    // What an argument's exception says, without the argument's name.
+    internal static string Plain(ArgumentException e) => e.ParamName is null ? e.Message : e.Message.Replace($" (Parameter '{e.ParamName}')", "", StringComparison.Ordinal);
 }

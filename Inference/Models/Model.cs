@@ -20,6 +20,7 @@ public sealed class Model : IDisposable
         (_checkpoint, Backend) = (checkpoint, backend);
         _chatTemplate = new(() => ChatTemplates.Of(checkpoint));
         Transformer = new(checkpoint, config, map);
+        EnsureSupported(Transformer, backend);
         MemoryNeed.OfWeights(Transformer).Check(memoryLimit);
         foreach ((string name, TensorSpec spec) in Transformer.Weights)
         {
@@ -61,6 +62,16 @@ public sealed class Model : IDisposable
     /// <exception cref="TemplateException">It is not a template.</exception>
     public ModelChatTemplate? ChatTemplate => _chatTemplate.Value;
 
+    // Before any weight is brought to a device that then lacks a step.
+    private static void EnsureSupported(Transformer transformer, IBackend backend)
+    {
+        if (transformer.Trial().Ops.FirstOrDefault(op => !backend.Supports(op)) is { } missing)
+        {
+            throw new RequestException(
+                $"{transformer.Config.Architecture} takes a step ({missing.Name}) that {backend.Name} cannot run; use --device cpu.");
+        }
+    }
+
     /// <summary>Opens the checkpoint in <paramref name="directory"/> on <paramref name="backend"/>, which must outlive the model.</summary>
     /// <param name="directory">The checkpoint's directory.</param>
     /// <param name="backend">The device.</param>
@@ -68,10 +79,28 @@ public sealed class Model : IDisposable
     /// <param name="memoryLimit">Most bytes of weights; null for what the machine has.</param>
     /// <param name="readTokenizer">Whether to read the tokenizer, if there is one.</param>
     /// <exception cref="ModelFileException">The checkpoint is missing, damaged or not supported.</exception>
-    /// <exception cref="RequestException">The weights are above the limit; none of them was imported.</exception>
+    /// <exception cref="RequestException">The weights are above the limit, or the device lacks a step of the model; none of them was imported.</exception>
     public static Model Open(
         string directory, IBackend backend, SharingMap? map = null, long? memoryLimit = null, bool readTokenizer = true) =>
         Open(directory, backend, config => config, map, memoryLimit, readTokenizer);
+
+    /// <summary>Puts a checkpoint that is open on <paramref name="backend"/>; the model closes it.</summary>
+    /// <exception cref="ModelFileException">The checkpoint does not have what its config asks for.</exception>
+    /// <exception cref="RequestException">The weights are above the limit; none of them was imported.</exception>
+    public static Model Open(Checkpoint checkpoint, IBackend backend, SharingMap? map = null, long? memoryLimit = null)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        ArgumentNullException.ThrowIfNull(backend);
+        try
+        {
+            return new(checkpoint, backend, checkpoint.Config, map, memoryLimit, tokenizer: null);
+        }
+        catch
+        {
+            checkpoint.Dispose();
+            throw;
+        }
+    }
 
     /// <summary>The same, with another config than the files have: to see what a wrong one does, or to round as other code does.</summary>
     internal static Model Open(

@@ -1,5 +1,6 @@
 using KvIL.Eviction;
 using KvIL.Inference.Models;
+using KvIL.Sharing;
 
 namespace KvIL.Inference.Runtime;
 
@@ -10,21 +11,20 @@ public sealed partial class Engine
     /// <exception cref="RequestException">Layers or heads differ.</exception>
     internal static void CheckTable(Model model, EvictionPolicy policy)
     {
-        (int stores, int heads) = (model.Transformer.Map.NumStores, model.Config.NumKvHeads);
-        if (policy.Table is HeadTable table && (table.Layers, table.Heads) != (stores, heads))
+        SharingMap map = model.Transformer.Map;
+        (int stores, int heads) = (map.NumStores, model.Config.NumKvHeadsOf(map.Owner(0)));
+        if (policy.Table is not HeadTable table) return;
+        if (Enumerable.Range(0, stores).Any(store => model.Config.NumKvHeadsOf(map.Owner(store)) != heads))
+        {
+            throw new RequestException($"A head table has equally many heads in every layer, and those of {model.Path} differ; use ada-snapkv, which finds the split by itself.");
+        }
+
+        if ((table.Layers, table.Heads) != (stores, heads))
         {
             string kind = stores == model.Config.NumLayers ? "layers" : "stores";
             throw new RequestException(
                 $"The head table has {table.Layers} layers of {table.Heads} heads, and {model.Path} has {stores} {kind} of {heads} KV heads; give a weight for each of these.");
         }
-    }
-
-    /// <summary>Rows per KV head that each store keeps of a prompt, on average over its heads.</summary>
-    /// <exception cref="RequestException">The policy's table is another model's.</exception>
-    internal int[] RowsOfStores(EvictionPolicy policy, int tokens)
-    {
-        CheckTable(Model, policy);
-        return StoreRows.Of(policy, tokens, Model.Transformer.Map.NumStores);
     }
 
     private static EvictionExtras CountsOf(EvictionPolicy policy, Ranking ranking) =>
