@@ -66,9 +66,11 @@ public sealed partial record EvictionPolicy
             throw new PolicyFormatException("alloc=pure does not use floor; expected alloc=blend or alloc=floor with it.");
         }
 
-        if (table is not null && keys.Choice("positions", Numberings))
+        if (table is not null && (keys.Choice("positions", Numberings) || keys.Decimal("readers", "0").Numerator > 0))
         {
-            throw new PolicyFormatException("positions=consecutive needs heads of equal length, and heads gives each its own; leave one of them out.");
+            throw new PolicyFormatException(keys.Has("readers")
+                ? "readers divides rows over layers, and so does heads; leave one of them out."
+                : "positions=consecutive needs heads of equal length, and heads gives each its own; leave one of them out.");
         }
 
         bool pools = keys.Uses("pool");
