@@ -193,11 +193,7 @@ public sealed partial class Engine
         }
 
         Ranking ranking = !byScore ? Ranking.Recency : cut.Scores is null ? Ranking.Scores : Ranking.GivenScores;
-        EvictionExtras extras = (cut.IsFirst ? FirstExtras : EvictionExtras.None)
-            | (policy.Rerotates && total < before.Rows ? EvictionExtras.Rerotate : EvictionExtras.None)
-            | (kept.IsEmpty || total == before.Rows ? EvictionExtras.None : EvictionExtras.Protect)
-            | (policy.Accumulates && ranking == Ranking.GivenScores ? EvictionExtras.Trace : EvictionExtras.None) // sums follow their rows
-            | CountsOf(policy, ranking);
+        EvictionExtras extras = ExtrasOf(cut, ranking, total < before.Rows, !kept.IsEmpty);
         EvictionExecutable eviction = Eviction(Key(policy, store, ranking, extras, cut.Prompt is not null));
         IStore fresh = Model.Backend.Allocate(StoreSpec(store) with { Rows = to.PoolRows(store, sequence, total + ((long)cut.Free * heads)) });
         try
@@ -233,6 +229,14 @@ public sealed partial class Engine
 
         return extras.HasFlag(EvictionExtras.Measure) ? eviction.Costs() : [];
     }
+
+    // What goes with a cut: sums follow their rows, and what a table gives is an input.
+    private EvictionExtras ExtrasOf(Cut cut, Ranking ranking, bool drops, bool protects) =>
+        (cut.IsFirst ? FirstExtras : EvictionExtras.None)
+        | (cut.Policy.Rerotates && drops ? EvictionExtras.Rerotate : EvictionExtras.None)
+        | (protects && drops ? EvictionExtras.Protect : EvictionExtras.None)
+        | (cut.Policy.Accumulates && ranking == Ranking.GivenScores ? EvictionExtras.Trace : EvictionExtras.None)
+        | CountsOf(cut.Policy, ranking);
 
     // Those that the policy reads, as far as they are remembered.
     private int QueriesAtHand(KvCache cache, int sequence, EvictionPolicy policy, Cut cut) =>
