@@ -102,6 +102,12 @@ public sealed partial record EvictionPolicy
     /// <summary>How the rows are split over the layers.</summary>
     public LayerAllocation Layers { get; private init; }
 
+    /// <summary>How the scores that the readers of a store give become the store's.</summary>
+    public ReaderVote Vote { get; private init; }
+
+    /// <summary>α: a store's rows are in proportion to the α-th power of the number of layers that read it; 0 gives every store the same.</summary>
+    public Ratio ReaderPower { get; private init; }
+
     /// <summary>PyramidKV's β, at least 1; 1 where the layers are uniform.</summary>
     public int Beta { get; private init; } = 1;
 
@@ -188,6 +194,22 @@ public enum HeadAllocation
 
     /// <summary>As floor, but the guarantee counts protected rows and is at least one row (kvpress's mask rule).</summary>
     Mask,
+}
+
+/// <summary>How the layers that read one store decide together what it keeps: one keep-list serves them all.</summary>
+public enum ReaderVote
+{
+    /// <summary>The largest of their scores: what any of them needs stays.</summary>
+    Max,
+
+    /// <summary>Their mean.</summary>
+    Mean,
+
+    /// <summary>Their sum: the mean, for one store; where stores compete it weighs those with many readers more.</summary>
+    Sum,
+
+    /// <summary>The score of the layer that writes the store, alone.</summary>
+    Owner,
 }
 
 /// <summary>Which constant a head's attention is weighted with where heads compete.</summary>

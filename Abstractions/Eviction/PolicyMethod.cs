@@ -55,6 +55,10 @@ internal sealed record PolicyMethod(
         Scored("random", k => new RandomRowsScore(k.Number("seed", 0, 0)), ["seed"]),
     ];
 
+    /// <summary>Keys, with those that every score takes for stores that several layers read.</summary>
+    public IEnumerable<string> AllKeys => Needs == ScoreNeeds.None && Rule is null ? Keys
+        : Layers == LayerAllocation.Uniform ? [.. Keys, "vote", "readers"] : [.. Keys, "vote"];
+
     /// <summary>Whether both have the same name.</summary>
     public bool Equals(PolicyMethod? other) => Name == other?.Name;
 
@@ -71,7 +75,7 @@ internal sealed record PolicyMethod(
 
     /// <summary>The method nearest in name that takes a key; null where none does.</summary>
     public static PolicyMethod? Taking(string key, string name) =>
-        Every.Where(method => method.Keys.Contains(key)).ToArray() is { Length: > 0 } takers ? Nearest(name, takers) : null;
+        Every.Where(method => method.AllKeys.Contains(key)).ToArray() is { Length: > 0 } takers ? Nearest(name, takers) : null;
 
     /// <summary>A method of which the user wrote the score.</summary>
     public static PolicyMethod Own(IScorer scorer) =>

@@ -34,7 +34,7 @@ public static class ReferenceCheck
         int chunk = Math.Clamp(MaxLogits / model.Config.VocabSize, 1, Math.Min(MaxChunk, longest));
         EngineOptions options = new()
         {
-            MaxTokens = longest, BeyondContext = true, Chunk = chunk, MaxLogitRows = chunk, RowType = DType.F32,
+            MaxTokens = longest, BeyondContext = true, Chunk = chunk, MaxLogitRows = chunk, RowType = DType.F32, KeepsHiddenRows = true,
         };
         using Engine engine = new(model, options);
         MemoryNeed.Of(engine, EvictionPolicy.Full, longest, 0).Check(null);

@@ -31,7 +31,7 @@ public sealed partial class Transformer
     /// <param name="checkpoint">Says shapes and stored types.</param>
     /// <param name="map">Which layer reads whose keys and values; null for each its own.</param>
     /// <exception cref="ModelFileException">A weight is missing or has another shape.</exception>
-    /// <exception cref="ArgumentException">The map has another number of layers, or is cyclic.</exception>
+    /// <exception cref="ArgumentException">The map has another number of layers.</exception>
     public Transformer(Checkpoint checkpoint, SharingMap? map = null)
         : this(checkpoint, checkpoint?.Config!, map)
     {
@@ -53,11 +53,6 @@ public sealed partial class Transformer
             throw new ArgumentException(
                 $"layer {layer} reads layer {source}, which has {Config.NumKvHeadsOf(source)} heads of {Config.HeadDimOf(source)} channels "
                 + $"and not {Config.NumKvHeadsOf(layer)} of {Config.HeadDimOf(layer)}; expected a map between layers of the same heads.", nameof(map));
-        }
-
-        if (Map.IsCyclic)
-        {
-            throw new ArgumentException("expected a map in which no layer reads a store of a layer above it.", nameof(map));
         }
 
         _epsilon = (float)Config.RmsNormEps;
@@ -177,7 +172,7 @@ public sealed partial class Transformer
             Slot k = Turned(b, layer, projected, x => KeyNorm(b, layer, own, x), state);
             Slot v = Config.Layers[layer].KeysAreValues ? projected : Linear(b, h, layer, "self_attn.v_proj");
             v = Config.ValueNorm ? b.UnitNorm(v, Config.HeadDimOf(layer), _epsilon) : v;
-            state.Stores[own] = b.Append(state.Stores[own], k, v, state.Positions, state.Sequences);
+            Write(b, own, k, v, state);
         }
 
         foreach (Slot[] windows in (ReadOnlySpan<Slot[]>)[state.Windows, state.Prompts])
@@ -190,6 +185,19 @@ public sealed partial class Transformer
 
         Slot a = b.Attend(q, state.Stores[store], state.Positions, state.Sequences, Rule(layer));
         return Linear(b, a, layer, "self_attn.o_proj");
+    }
+
+    // New rows of a store; better ones in place of those of the pass before, where passes iterate.
+    private void Write(PlanBuilder b, int store, Slot k, Slot v, LayerState state)
+    {
+        if (!state.Replaces)
+        {
+            state.Stores[store] = b.Append(state.Stores[store], k, v, state.Positions, state.Sequences);
+            return;
+        }
+
+        state.Change = Map.Readers(store)[0] < Map.Owner(store) ? b.RowChange(state.Stores[store], k, v, state.Positions, state.Sequences) : null;
+        state.Stores[store] = b.ReplaceRows(state.Stores[store], k, v, state.Positions, state.Sequences);
     }
 
     private Slot Mlp(PlanBuilder b, int layer, Slot h)
@@ -218,7 +226,7 @@ public sealed partial class Transformer
 
     // Keys that are normalised last go to their readers without the gain of the norm: each reader has its own.
     private bool SharesPlainKeys(int store) =>
-        Config.NormAfterRope && Config.QueryKeyNorm == QueryKeyNorm.PerHead && Map.Readers(store).Length > 1;
+        Config.NormAfterRope && Config.QueryKeyNorm == QueryKeyNorm.PerHead && Map.Readers(store).Any(reader => reader != Map.Owner(store));
 
     private bool SameHeads(int layer, int other) =>
         Config.NumKvHeadsOf(layer) == Config.NumKvHeadsOf(other) && Config.HeadDimOf(layer) == Config.HeadDimOf(other);
@@ -251,4 +259,10 @@ public sealed record LayerState(Slot Positions, Slot Sequences, Slot[] Rotations
 {
     /// <summary>Rings for every query of a prompt, by layer; empty when they are not wanted.</summary>
     public Slot[] Prompts { get; init; } = [];
+
+    /// <summary>Whether the tokens have rows already, which the layers replace: a pass over a cyclic slice.</summary>
+    public bool Replaces { get; init; }
+
+    /// <summary>F32 <c>[1]</c>, by how much the last layer changed the rows that layers below it read; null where it writes none of these.</summary>
+    public Slot? Change { get; set; }
 }
