@@ -29,7 +29,7 @@ public sealed partial record EvictionPolicy
     /// <remarks>
     /// Keys and defaults: <c>budget=20%</c>, <c>window=32</c>, <c>kernel=7</c> (odd), <c>pool=max|avg</c>,
     /// <c>order=group-pool|pool-group</c>, <c>alloc=blend|pure|floor|mask</c>, <c>floor=0.2</c> (not with <c>alloc=pure</c>),
-    /// <c>weights=common|head</c>, <c>mass=plain|kept</c>, <c>vote=max|mean|sum|owner</c>, <c>readers=0</c>, <c>positions=kept|consecutive</c>, <c>beta=20</c>, <c>sinks=0</c> (4 for <c>sliding</c>), <c>slack=64</c>; the
+    /// <c>weights=common|head</c>, <c>mass=plain|kept</c>, <c>heads=W:W/W:W</c> (<see cref="HeadTable"/>), <c>vote=max|mean|sum|owner</c>, <c>readers=0</c>, <c>positions=kept|consecutive</c>, <c>beta=20</c>, <c>sinks=0</c> (4 for <c>sliding</c>), <c>slack=64</c>; the
     /// numbers of a score by its own names (docs/methods.md). A name takes only the keys that it uses.
     /// </remarks>
     /// <exception cref="PolicyFormatException">The text is not a policy.</exception>
@@ -57,11 +57,18 @@ public sealed partial record EvictionPolicy
 
     private static EvictionPolicy Of(PolicyMethod method, PolicyKeys keys)
     {
-        HeadAllocation heads = keys.Uses("alloc") ? keys.Choice("alloc", Allocations) : method.Heads ?? HeadAllocation.Uniform;
+        HeadTable? table = keys.Has("heads") ? HeadTable.Parse(keys["heads"]) : null;
+        HeadAllocation heads = table is not null ? HeadAllocation.Table
+            : keys.Uses("alloc") ? keys.Choice("alloc", Allocations) : method.Heads ?? HeadAllocation.Uniform;
         bool floor = heads is HeadAllocation.Blend or HeadAllocation.Floor or HeadAllocation.Mask;
         if (!floor && keys.Has("floor"))
         {
             throw new PolicyFormatException("alloc=pure does not use floor; expected alloc=blend or alloc=floor with it.");
+        }
+
+        if (table is not null && keys.Choice("positions", Numberings))
+        {
+            throw new PolicyFormatException("positions=consecutive needs heads of equal length, and heads gives each its own; leave one of them out.");
         }
 
         bool pools = keys.Uses("pool");
@@ -77,6 +84,7 @@ public sealed partial record EvictionPolicy
             Pool = keys.Choice("pool", Pools),
             Order = keys.Choice("order", Orders),
             Heads = heads,
+            Table = table,
             Floor = floor ? keys.Share("floor", "0.2", MaxFloorDenominator) : default,
             Weights = keys.Choice("weights", Weightings),
             Rerotates = keys.Choice("positions", Numberings),
@@ -113,6 +121,7 @@ public sealed partial record EvictionPolicy
         "alloc" => Word(Allocations, Heads),
         "floor" => Heads == HeadAllocation.Pure ? null : Floor.ToString(),
         "weights" => Weights == HeadWeights.Common ? null : Word(Weightings, Weights),
+        "heads" => Table?.ToString(),
         "positions" => Rerotates ? Word(Numberings, Rerotates) : null,
         "mass" => ScalesByMass ? Word(Masses, ScalesByMass) : null,
         "vote" => Vote == ReaderVote.Max ? null : Word(Votes, Vote),

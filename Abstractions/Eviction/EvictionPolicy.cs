@@ -71,6 +71,9 @@ public sealed partial record EvictionPolicy
     /// <summary>Whether a group's query heads are reduced before pooling or after.</summary>
     public PoolOrder Order { get; private init; }
 
+    /// <summary>The weights by which rows are split over heads and layers; null where there are none.</summary>
+    public HeadTable? Table { get; private init; }
+
     /// <summary>How a store's rows are split over its heads.</summary>
     public HeadAllocation Heads { get; private init; }
 
@@ -194,6 +197,9 @@ public enum HeadAllocation
 
     /// <summary>As floor, but the guarantee counts protected rows and is at least one row (kvpress's mask rule).</summary>
     Mask,
+
+    /// <summary>By fixed weights, whatever the scores say (<see cref="HeadTable"/>); counts are then given to a plan, no op makes them.</summary>
+    Table,
 }
 
 /// <summary>How the layers that read one store decide together what it keeps: one keep-list serves them all.</summary>

@@ -33,6 +33,9 @@ public enum EvictionExtras
 
     /// <summary>Kept rows are moved to consecutive positions, their keys turned there.</summary>
     Rerotate = 8,
+
+    /// <summary>The rows of each head are an input, in place of what the policy would divide.</summary>
+    GivenCounts = 16,
 }
 
 /// <summary>An eviction policy as a plan over one store and one sequence: score, allocate, select, compact.</summary>
@@ -67,6 +70,7 @@ public sealed class EvictionProgram
         Protected = _builder.Symbol("protected", maxTokens);
         Slack = _builder.Symbol("slack", int.MaxValue);
         From = _builder.Input("store", store);
+        Counts = extras.HasFlag(EvictionExtras.GivenCounts) ? _builder.Input("counts", new TensorSpec(DType.I32, store.NumKvHeads)) : null;
     }
 
     /// <summary>The program.</summary>
@@ -185,16 +189,13 @@ public sealed class EvictionProgram
     /// <param name="maxLength">Most rows of a run.</param>
     /// <param name="maxTokens">Most tokens of a sequence.</param>
     /// <param name="extras">What is done beside.</param>
-    /// <param name="countsGiven">Whether the caller also binds the rows of each head.</param>
     public static EvictionProgram ByGivenScores(
-        EvictionPolicy policy, StoreSpec store, ImmutableArray<StoreReader> readers, int maxLength, int maxTokens, EvictionExtras extras,
-        bool countsGiven = false)
+        EvictionPolicy policy, StoreSpec store, ImmutableArray<StoreReader> readers, int maxLength, int maxTokens, EvictionExtras extras)
     {
         ArgumentNullException.ThrowIfNull(policy);
         ArgumentNullException.ThrowIfNull(store);
         EvictionProgram program = new(store, readers, maxLength, maxTokens, extras);
         program.Scores = program._builder.Input("scores", new TensorSpec(DType.F32, store.NumKvHeads, program.Length));
-        program.Counts = countsGiven ? program._builder.Input("counts", new TensorSpec(DType.I32, store.NumKvHeads)) : null;
         program.Rank(program.Scores, policy);
         return program.Build($"evict {policy.Name} by given scores");
     }
@@ -256,6 +257,11 @@ public sealed class EvictionProgram
         {
             ProtectedPositions = _builder.Input("protected", new TensorSpec(DType.I32, Protected));
             scores = _builder.ProtectRows(scores, From, ProtectedPositions, Sequence);
+        }
+
+        if (Counts is null && policy.Heads == HeadAllocation.Table)
+        {
+            throw new ArgumentException("the rows that a table gives the heads are an input; ask for given counts.", nameof(policy));
         }
 
         Slot compared = policy.ScalesByMass ? _builder.ScaleByMass(scores, From, Sequence, Total, Sinks, Window) : scores;

@@ -30,12 +30,12 @@ internal sealed record PolicyMethod(
     [
         new("full", [], ScoreNeeds.None),
         new("sliding", ["budget", "positions", "sinks", "slack"], ScoreNeeds.None, Sinks: 4),
-        new("snapkv", ["budget", .. Attention, "positions", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32),
+        new("snapkv", ["budget", .. Attention, "heads", "positions", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32),
         new("ada-snapkv", ["budget", .. Attention, "alloc", "floor", "weights", "mass", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Heads: HeadAllocation.Blend),
         new("pyramidkv", ["budget", .. Attention, "beta", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Layers: LayerAllocation.Pyramid),
         new("ada-pyramid", ["budget", .. Attention, "alloc", "floor", "weights", "mass", "beta", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Layers: LayerAllocation.Pyramid, Heads: HeadAllocation.Blend),
         new("global-snapkv", ["budget", .. Attention, "weights", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Layers: LayerAllocation.Global, Heads: HeadAllocation.Pure),
-        new("criticalkv", ["budget", .. Attention, "epsilon", "positions", "sinks", "slack"], ScoreNeeds.WindowQueries | ScoreNeeds.Values | ScoreNeeds.OutputProjection, Window: 32),
+        new("criticalkv", ["budget", .. Attention, "epsilon", "heads", "positions", "sinks", "slack"], ScoreNeeds.WindowQueries | ScoreNeeds.Values | ScoreNeeds.OutputProjection, Window: 32),
         new("chunkkv", ["budget", .. Attention, "chunk", "positions", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32),
         new("h2o", Plain("window"), ScoreNeeds.ColumnSums, Window: 32),
         new("prefixkv", ["budget", "sinks", "window", "slack"], ScoreNeeds.ColumnSums, Sinks: 1, Window: 1, Layers: LayerAllocation.Prefix),
@@ -118,8 +118,8 @@ internal sealed record PolicyMethod(
     private static PolicyMethod Scored(string name, Func<PolicyKeys, ScoreRule> rule, string[] own) =>
         new(name, Plain([.. own, "window"]), rule(PolicyKeys.None).Needs, rule);
 
-    private static string[] Plain(params string[] own) => ["budget", .. own, "positions", "sinks", "slack"];
+    private static string[] Plain(params string[] own) => ["budget", .. own, "heads", "positions", "sinks", "slack"];
 
-    // Positions can be made consecutive only where all heads of all layers keep equally many rows.
-    private string[] InPlaceOfPositions(params string[] keys) => [.. Keys.TakeWhile(key => key != "positions"), .. keys, "sinks", "slack"];
+    // Positions can be made consecutive only where all heads of all layers keep equally many rows; a table of heads leaves nothing to compete for.
+    private string[] InPlaceOfPositions(params string[] keys) => [.. Keys.TakeWhile(key => key is not ("heads" or "positions")), .. keys, "sinks", "slack"];
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using KvIL.Cli.Golden;
+using KvIL.Cli.Golden.Lckv;
 using Spectre.Console;
 
 namespace KvIL.Cli.Commands;
@@ -9,7 +10,7 @@ namespace KvIL.Cli.Commands;
 internal static class GoldenCommand
 {
     /// <summary>All formats; a folder belongs to the first that recognises it.</summary>
-    public static IReadOnlyList<IGoldenFormat> Formats { get; } = [new ChatTemplateFormat(), new EvictionFormat(), new PressFormat()];
+    public static IReadOnlyList<IGoldenFormat> Formats { get; } = [new ChatTemplateFormat(), new EvictionFormat(), new LckvFormat(), new PressFormat()];
 
     public static Command Create(CommandContext context)
     {

@@ -50,7 +50,10 @@ internal static class EvictionGoldenFolder
     public static KeyValuePair<string, GoldenTensor>[] Tensors(string folder) =>
         [.. Directory.EnumerateFiles(folder, "*.safetensors").Order(StringComparer.Ordinal).SelectMany(InFile)];
 
-    private static KeyValuePair<string, GoldenTensor>[] InFile(string path)
+    /// <summary>The tensors of one safetensors file.</summary>
+    /// <exception cref="GoldenFormatException">A tensor has another element type than the format's.</exception>
+    /// <exception cref="ModelFileException">The file is missing or damaged.</exception>
+    public static KeyValuePair<string, GoldenTensor>[] InFile(string path)
     {
         using SafeTensorsFile file = SafeTensorsFile.Open(path);
         return [.. file.Tensors.Values.Select(tensor =>

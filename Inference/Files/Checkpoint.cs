@@ -18,7 +18,7 @@ public sealed class Checkpoint : IDisposable
         WeightBytes = source.Tensors.Values.Sum(tensor => tensor.Data.LengthBytes);
     }
 
-    /// <summary>What was opened; where <see cref="Open"/> was given a directory that holds one GGUF file, that file.</summary>
+    /// <summary>What was opened; where <see cref="Open(string)"/> was given a directory that holds one GGUF file, that file.</summary>
     public string Path => _source.Path;
 
     /// <summary>The format: <c>safetensors</c>, <c>gguf v3</c>, <c>llama2.c v0</c>.</summary>
@@ -54,6 +54,18 @@ public sealed class Checkpoint : IDisposable
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         return new(ModelSource.Open(path));
+    }
+
+    /// <summary>Opens weights in one safetensors file under a config that comes from elsewhere: several models may stand on one file.</summary>
+    /// <param name="config">The model's shape; weights that it does not need are ignored.</param>
+    /// <param name="weights">The file.</param>
+    /// <exception cref="ModelFileException">The file is missing or damaged.</exception>
+    public static Checkpoint Open(ModelConfig config, string weights)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        ArgumentException.ThrowIfNullOrEmpty(weights);
+        SafeTensorsFile file = SafeTensorsFile.Open(weights);
+        return new(new(weights, "safetensors", "the config", config, file.Tensors, null, [file]));
     }
 
     /// <summary>The tensor of that name and shape, of any type that KvIL computes with.</summary>

@@ -84,6 +84,24 @@ public sealed class Model : IDisposable
         string directory, IBackend backend, SharingMap? map = null, long? memoryLimit = null, bool readTokenizer = true) =>
         Open(directory, backend, config => config, map, memoryLimit, readTokenizer);
 
+    /// <summary>Puts a checkpoint that is open on <paramref name="backend"/>; the model closes it.</summary>
+    /// <exception cref="ModelFileException">The checkpoint does not have what its config asks for.</exception>
+    /// <exception cref="RequestException">The weights are above the limit; none of them was imported.</exception>
+    public static Model Open(Checkpoint checkpoint, IBackend backend, SharingMap? map = null, long? memoryLimit = null)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        ArgumentNullException.ThrowIfNull(backend);
+        try
+        {
+            return new(checkpoint, backend, checkpoint.Config, map, memoryLimit, tokenizer: null);
+        }
+        catch
+        {
+            checkpoint.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>The same, with another config than the files have: to see what a wrong one does, or to round as other code does.</summary>
     internal static Model Open(
         string directory, IBackend backend, Func<ModelConfig, ModelConfig> amend, SharingMap? map = null, long? memoryLimit = null,

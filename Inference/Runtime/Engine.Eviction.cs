@@ -52,10 +52,11 @@ public sealed partial class Engine
     /// <param name="cost">Loss and bounds per layer, where the engine measures them and something was evicted.</param>
     /// <param name="rows">Rows per KV head of each store in place of those that the policy's budget means; for published roundings.</param>
     /// <param name="remembers">Whether the fork remembers queries; one that does not is cheaper, and cannot be evicted by attention again.</param>
+    /// <param name="given">What <see cref="RowScores"/> gave for this score, so that it is not computed again; null computes it.</param>
     /// <exception cref="RequestException">The policy reads more queries than are remembered, or the backend cannot run it.</exception>
     public KvCache Fork(
         KvCache cache, int sequence, EvictionPolicy policy, int reserve, out IReadOnlyList<EvictionCost> cost, IReadOnlyList<int>? rows = null,
-        bool remembers = true)
+        bool remembers = true, IReadOnlyList<float[]>? given = null)
     {
         ArgumentNullException.ThrowIfNull(cache);
         ArgumentNullException.ThrowIfNull(policy);
@@ -64,7 +65,7 @@ public sealed partial class Engine
         reserve = Math.Min(reserve, Options.MaxTokens - cache.Position(sequence));
         long[] totals = rows is null ? StoreTotals(cache, sequence, policy)
             : [.. rows.Select((r, store) => Math.Min((long)r * KvHeads(store), cache.Rows(store, sequence)))];
-        float[]?[] scores = Compare(cache, sequence, policy, totals);
+        float[]?[] scores = given is null ? Compare(cache, sequence, policy, totals) : [.. given];
         KvCache fork = Copy(cache, remembers && cache.Remembers);
         SetPolicy(fork, sequence, policy, totals, reserve);
         List<EvictionCost> costs = [];
@@ -92,7 +93,7 @@ public sealed partial class Engine
             RequireQueries(policy, Options.MaxTokens);
         }
 
-        return policy.KeepsEverything ? null : Eviction(Key(policy, store, RankingOf(policy), FirstExtras, wholePrompt)).Plan;
+        return policy.KeepsEverything ? null : Eviction(Key(policy, store, RankingOf(policy), FirstExtras | CountsOf(policy, RankingOf(policy)), wholePrompt)).Plan;
     }
 
     /// <summary>Positions that every later eviction of a sequence keeps, whatever their scores; they count in the budget.</summary>
@@ -120,12 +121,12 @@ public sealed partial class Engine
             foreach (EvictionExtras extras in (ReadOnlySpan<EvictionExtras>)[EvictionExtras.None, FirstExtras])
             {
                 Eviction(Key(policy, store, Ranking.Recency, extras, wholePrompt: false)); // what is cut by recency, and what is laid out anew
-                Eviction(Key(policy, store, RankingOf(policy), extras, wholePrompt));
+                Eviction(Key(policy, store, RankingOf(policy), extras | CountsOf(policy, RankingOf(policy)), wholePrompt));
             }
 
             if (policy.ComparesStores || policy.Accumulates)
             {
-                EvictionExtras sums = policy.Accumulates ? EvictionExtras.Trace : EvictionExtras.None;
+                EvictionExtras sums = (policy.Accumulates ? EvictionExtras.Trace : EvictionExtras.None) | CountsOf(policy, Ranking.GivenScores);
                 foreach (bool whole in (ReadOnlySpan<bool>)[wholePrompt, false])
                 {
                     Eviction(Key(policy, store, Ranking.ScoresOnly, EvictionExtras.None, whole));
@@ -195,7 +196,8 @@ public sealed partial class Engine
         EvictionExtras extras = (cut.IsFirst ? FirstExtras : EvictionExtras.None)
             | (policy.Rerotates && total < before.Rows ? EvictionExtras.Rerotate : EvictionExtras.None)
             | (kept.IsEmpty || total == before.Rows ? EvictionExtras.None : EvictionExtras.Protect)
-            | (policy.Accumulates && ranking == Ranking.GivenScores ? EvictionExtras.Trace : EvictionExtras.None); // sums follow their rows
+            | (policy.Accumulates && ranking == Ranking.GivenScores ? EvictionExtras.Trace : EvictionExtras.None) // sums follow their rows
+            | CountsOf(policy, ranking);
         EvictionExecutable eviction = Eviction(Key(policy, store, ranking, extras, cut.Prompt is not null));
         IStore fresh = Model.Backend.Allocate(StoreSpec(store) with { Rows = to.PoolRows(store, sequence, total + ((long)cut.Free * heads)) });
         try
@@ -206,6 +208,7 @@ public sealed partial class Engine
                 Queries = QueriesAtHand(from, sequence, policy, cut),
                 Prompt = cut.Prompt,
                 Scores = ranking == Ranking.GivenScores ? cut.Scores : null,
+                Counts = TableCounts(from, store, sequence, policy, ranking, (Math.Min(perHead, sinks + window + kept.Length), total)),
                 Protected = extras.HasFlag(EvictionExtras.Protect) ? kept : [],
             });
             if (cut.IsFirst && Options.Trace)

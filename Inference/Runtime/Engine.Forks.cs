@@ -33,6 +33,26 @@ public sealed partial class Engine
         return fork;
     }
 
+    /// <summary>Scores of a sequence's rows, which serve every fork by the same score, whatever its budget and its split over heads.</summary>
+    /// <param name="cache">A cache of this engine.</param>
+    /// <param name="sequence">The sequence, all of its prompt seen.</param>
+    /// <param name="policy">A policy that scores rows and does not compare stores.</param>
+    /// <returns>By store, <c>[kv_heads, longest run]</c>; those of rows that the policy always keeps do not matter.</returns>
+    /// <exception cref="ArgumentException">The policy has no scores, or compares stores by them.</exception>
+    /// <exception cref="RequestException">The policy reads more queries than are remembered, or the backend cannot run it.</exception>
+    public IReadOnlyList<float[]> RowScores(KvCache cache, int sequence, EvictionPolicy policy)
+    {
+        ArgumentNullException.ThrowIfNull(cache);
+        ArgumentNullException.ThrowIfNull(policy);
+        if (!Scores(policy) || policy.ComparesStores)
+        {
+            throw new ArgumentException($"{policy.Name} has no scores of one store for itself.", nameof(policy));
+        }
+
+        RequireQueries(policy, cache, sequence);
+        return [.. Enumerable.Range(0, Model.Transformer.Map.NumStores).Select(store => ScoreOf(cache, store, sequence, new(policy, 0, 0)).Scores)];
+    }
+
     /// <summary>Where caches that remember no queries leave theirs: one set for all of them, which nobody reads.</summary>
     internal IReadOnlyList<IBuffer> UnreadQueries() => _unread ??=
         [.. Enumerable.Range(0, Model.Config.NumLayers).Select(WindowSpec).OfType<TensorSpec>().Select(spec => Model.Backend.Allocate(spec, MemoryKind.Cache))];

@@ -18,10 +18,10 @@ public sealed partial class Engine
     /// <summary>Whether a store is cut to what its readers' windows show, and by nothing else.</summary>
     /// <remarks>
     /// Hidden rows are never read, so dropping them changes nothing. Where other stores see everything, the budget is theirs; where all stores
-    /// have windows a policy cuts them like any. Rows that move to consecutive positions must be as many in every store: no ring then.
+    /// have windows a policy cuts them like any. Rows that move to consecutive positions must be as many in every store, and a head table speaks for every store: no ring then.
     /// </remarks>
     internal bool IsRing(int store, EvictionPolicy policy) =>
-        _rings[store] is not null && !policy.Rerotates && (policy.KeepsEverything || _seesEverything);
+        _rings[store] is not null && !policy.Rerotates && policy.Table is null && (policy.KeepsEverything || _seesEverything);
 
     /// <summary>Stores that a policy's budget divides.</summary>
     internal int[] Evicting(EvictionPolicy policy) => [.. Enumerable.Range(0, _rings.Length).Where(store => !IsRing(store, policy))];
@@ -29,6 +29,7 @@ public sealed partial class Engine
     /// <summary>Rows per KV head that each store keeps of a prompt: what the policy's budget means, or what windows show.</summary>
     internal int[] RowsOf(EvictionPolicy policy, int tokens)
     {
+        CheckTable(Model, policy);
         int[] rows = [.. _retentions.Select(retention => Math.Min(retention ?? tokens, tokens))];
         int[] evicting = Evicting(policy);
         if (evicting.Length > 0)

@@ -100,7 +100,7 @@ internal sealed class EvictionExecutable : IDisposable
             Ranking.Scores => EvictionProgram.ByScore(policy, store, readers, tokens, tokens, key.Extras),
             Ranking.ScoresOnly => EvictionProgram.ScoresOnly(policy, store, readers, tokens, tokens),
             Ranking.GivenScores => EvictionProgram.ByGivenScores(policy, store, readers, tokens, tokens, key.Extras),
-            _ => EvictionProgram.ByGivenScores(policy, store, readers, tokens, tokens, key.Extras, countsGiven: true),
+            _ => EvictionProgram.ByGivenScores(policy, store, readers, tokens, tokens, key.Extras | EvictionExtras.GivenCounts),
         };
         _executable = Compile(engine.Model.Backend, policy);
         _bindings = new(_program.Plan);

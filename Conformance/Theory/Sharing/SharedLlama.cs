@@ -18,6 +18,8 @@ namespace KvIL.Conformance.Theory.Sharing;
 public sealed partial class SharedLlama(SharedLlamaWeights weights, SharingMap map)
 {
     private readonly SharedLlamaSizes _sizes = weights.Sizes;
+    private readonly double[] _frequencies =
+        [.. Enumerable.Range(0, weights.Sizes.HeadDim / 2).Select(f => Math.Pow(weights.Sizes.Theta, -2.0 * f / weights.Sizes.HeadDim))];
 
     /// <summary>The map.</summary>
     public SharingMap Map => map;
@@ -73,7 +75,12 @@ public sealed partial class SharedLlama(SharedLlamaWeights weights, SharingMap m
     {
         string prefix = $"model.layers.{layer}.";
         int hidden = _sizes.Hidden, first = cache.Tokens;
-        double[][] Linear(double[][] rows, string name) => [.. rows.Select(row => Product(weights.Matrix(prefix + name, row.Length), row))];
+        double[][] Linear(double[][] rows, string name)
+        {
+            double[][] matrix = weights.Matrix(prefix + name, rows[0].Length);
+            return [.. rows.Select(row => Product(matrix, row))];
+        }
+
         double[][] h = [.. x.Select(row => Norm(row, prefix + "input_layernorm"))];
         double[][] q = [.. Linear(h, "self_attn.q_proj").Select((row, j) => Rope(row, first + j))];
         if (map.IsOwner(layer))
@@ -90,7 +97,7 @@ public sealed partial class SharedLlama(SharedLlamaWeights weights, SharingMap m
         h = [.. x.Select(row => Norm(row, prefix + "post_attention_layernorm"))];
         double[][] gate = Linear(h, "mlp.gate_proj"), up = Linear(h, "mlp.up_proj");
         double[][] inner = [.. gate.Zip(up, (g, u) => g.Zip(u, (z, y) => z / (1 + Math.Exp(-z)) * y).ToArray())];
-        return Sum(x, [.. inner.Select(row => Product(weights.Matrix(prefix + "mlp.down_proj", row.Length), row))]);
+        return Sum(x, Linear(inner, "mlp.down_proj"));
     }
 
     private double[] Attend(int layer, double[] q, int t, SharedCache cache, bool defect)
@@ -130,8 +137,9 @@ public sealed partial class SharedLlama(SharedLlamaWeights weights, SharingMap m
 
     private double[] Norm(double[] x, string name)
     {
-        double scale = 1 / Math.Sqrt((x.Sum(v => v * v) / x.Length) + _sizes.Epsilon);
-        return [.. x.Zip(weights.Vector(name), (v, w) => v * scale * w)];
+        double scale = 1 / Math.Sqrt((Dot(x, 0, x, 0, x.Length) / x.Length) + _sizes.Epsilon);
+        double[] weight = weights.Vector(name);
+        return [.. x.Select((v, c) => v * scale * weight[c])];
     }
 
     // Channels f and f + d/2 of a head turn by t θ^(−2f/d).
@@ -139,11 +147,13 @@ public sealed partial class SharedLlama(SharedLlamaWeights weights, SharingMap m
     {
         int d = _sizes.HeadDim, half = d / 2;
         double[] y = new double[x.Length];
-        for (int c = 0; c < x.Length; c++)
+        for (int f = 0; f < half; f++)
         {
-            int f = c % half, partner = c % d < half ? c + half : c - half;
-            (double sin, double cos) = Math.SinCos(t * Math.Pow(_sizes.Theta, -2.0 * f / d));
-            y[c] = (x[c] * cos) + ((c % d < half ? -x[partner] : x[partner]) * sin);
+            (double sin, double cos) = Math.SinCos(t * _frequencies[f]);
+            for (int a = f; a < x.Length; a += d)
+            {
+                (y[a], y[a + half]) = ((x[a] * cos) - (x[a + half] * sin), (x[a + half] * cos) + (x[a] * sin));
+            }
         }
 
         return y;
