@@ -65,6 +65,30 @@ public sealed class ScheduleTests
         Near(Alone(model, b), engine.Logits(1).ToArray());
     }
 
+    [Theory]
+    [InlineData("gemma3n")]
+    [InlineData("gemma4")]
+    [InlineData("gemma4-keqv")]
+    public void Rows_that_no_window_shows_may_go(string folder)
+    {
+        using ReferenceBackend backend = new(1);
+        using Model model = Model.Open(TinyRandom.PathOf(folder), backend);
+        (float[] Logits, long Rows)[] runs = [.. ((bool[])[true, false]).Select(keeps =>
+        {
+            using Engine engine = new(model, Options(16) with { KeepsHiddenRows = keeps });
+            using KvCache cache = engine.CreateCache();
+            engine.Prefill(cache, 0, Ids(60), EvictionPolicy.Full, reserve: 2);
+            for (int i = 0; i < 25; i++)
+            {
+                engine.Forward(cache, [0], [(i * 29) % 128], [0]);
+            }
+
+            return (engine.Logits(0).ToArray(), Enumerable.Range(0, model.Transformer.Map.NumStores).Sum(store => (long)cache.Rows(store, 0)));
+        })];
+        Near(runs[0].Logits, runs[1].Logits);
+        Assert.True(runs[1].Rows < runs[0].Rows);
+    }
+
     private static float[] Alone(Model model, int[] ids)
     {
         using Engine engine = new(model, Options(Tokens));
