@@ -1,18 +1,22 @@
 using System.Globalization;
 using KvIL.Eviction;
 using KvIL.Inference;
+using KvIL.Inference.Files;
 
 namespace KvIL.Cli;
 
 /// <summary>What <c>--evict</c> and <c>--budget</c> say together.</summary>
 internal static class PolicyArguments
 {
+    private const string TableFile = "heads=@";
+
     /// <summary>The policy; <c>full</c> where none is named.</summary>
     /// <exception cref="UsageException">The two contradict each other.</exception>
     /// <exception cref="PolicyFormatException">One of them means nothing.</exception>
+    /// <exception cref="ModelFileException">A table of heads is no table.</exception>
     public static EvictionPolicy Read(string? evict, string? budget)
     {
-        EvictionPolicy policy = evict is null ? EvictionPolicy.Full : EvictionPolicy.Parse(evict);
+        EvictionPolicy policy = evict is null ? EvictionPolicy.Full : EvictionPolicy.Parse(WithTable(evict));
         if (budget is null)
         {
             return policy;
@@ -32,6 +36,20 @@ internal static class PolicyArguments
             ? throw new UsageException($"Both --budget {budget} and the policy '{evict}' name a budget; leave one of them out.")
             : policy.WithBudget(Budget.Parse(budget));
     }
+
+    /// <summary>A policy's text with the weights of its table in place of <c>heads=@FILE</c>; a comma ends the file's name.</summary>
+    /// <exception cref="ModelFileException">The file is no table.</exception>
+    public static string WithTable(string policy)
+    {
+        int colon = policy.IndexOf(':', StringComparison.Ordinal);
+        if (colon < 0 || !policy.Contains(TableFile, StringComparison.Ordinal)) return policy;
+        return policy[..(colon + 1)] + string.Join(',', policy[(colon + 1)..].Split(',').Select(pair =>
+            pair.StartsWith(TableFile, StringComparison.Ordinal) ? $"heads={HeadTableFile.Read(pair[TableFile.Length..])}" : pair));
+    }
+
+    /// <summary>A policy's text as tables show it: without the weights of a long table.</summary>
+    public static string Shown(string policy) => string.Join(',', policy.Split(',').Select(pair =>
+        pair.IndexOf("heads=", StringComparison.Ordinal) is >= 0 and int at && pair.Length > at + 30 ? pair[..(at + 6)] + "..." : pair));
 
     /// <summary>Refuses a count of rows that no prompt of the model could fill.</summary>
     /// <exception cref="RequestException">The budget is above the context.</exception>

@@ -43,6 +43,31 @@ public static partial class Tolerance
     /// </remarks>
     public static double RmsNorm(int width, double value) => (Gamma(((width + 3) / 2.0) + 4 + 2 + 1 + 1) * Math.Abs(value)) + Tiny;
 
+    /// <summary><c>x · √mean(r²) / √max(mean(x²), floor)</c>.</summary>
+    /// <remarks>Two mean squares of non-negative terms, each as in <see cref="RmsNorm"/> without ε; their roots or a reciprocal root, the quotient, the product.</remarks>
+    public static double MatchRms(int width, double value) => (Gamma(width + 2 + 2 + 4 + 2 + 1) * Math.Abs(value)) + Tiny;
+
+    /// <summary><c>max(0, x − (μ + m σ))</c> of one element of a row.</summary>
+    /// <remarks>
+    /// With e the error of the mean, each x − μ is within e + u(|x| + |μ|); by the triangle inequality of the root mean square σ is within the
+    /// largest of these, and within γ of its sum, division and root. Then a product, two sums, and max, which passes errors as they are.
+    /// </remarks>
+    public static double Sparsify(ReadOnlySpan<double> row, double deviations, double x)
+    {
+        double mean = 0, magnitude = 0, largest = 0, square = 0;
+        foreach (double value in row)
+        {
+            (mean, magnitude) = (mean + (value / row.Length), magnitude + (Math.Abs(value) / row.Length));
+            largest = Math.Max(largest, Math.Abs(value));
+        }
+
+        foreach (double value in row) square += (value - mean) * (value - mean) / row.Length;
+        double ofMean = Mean(row.Length, magnitude), deviation = Math.Sqrt(square);
+        double ofDeviation = ofMean + (2 * U * (largest + magnitude)) + (Gamma(((row.Length + 3) / 2.0) + 2) * (deviation + ofMean)) + Math.Sqrt(Tiny);
+        double terms = Math.Abs(x) + Math.Abs(mean) + (Math.Abs(deviations) * (deviation + ofDeviation));
+        return ofMean + (Math.Abs(deviations) * ofDeviation) + (Gamma(4) * terms) + Tiny;
+    }
+
     /// <summary><c>m cos</c> or <c>m sin</c> of an angle in double, rounded once.</summary>
     /// <remarks>Products and function are within 1 ulp of double (2·2⁻⁵³) on each side; an error of the angle passes with a factor of at most m.</remarks>
     public static double Rotation(double angle, double value, double factor = 1) =>

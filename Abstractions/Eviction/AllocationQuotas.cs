@@ -54,10 +54,25 @@ public static class AllocationQuotas
         return quotas;
     }
 
+    /// <summary>The quotas that a table gives the heads of a store.</summary>
+    /// <param name="store">The scores by which heads would compete.</param>
+    /// <param name="total">B, rows over all heads, at least the protected ones.</param>
+    /// <param name="table">The table.</param>
+    /// <param name="layer">The store's number.</param>
+    /// <param name="isProtected">Rows of each head that are kept always.</param>
+    /// <exception cref="OverflowException">A quota's numerator does not fit 64 bits.</exception>
+    public static HeadQuota[] OfTable(StoreScores store, long total, HeadTable table, int layer, int isProtected)
+    {
+        ArgumentNullException.ThrowIfNull(table);
+        Ratio[] quotas = table.Quotas(layer, store.Lengths, isProtected, total);
+        return [.. OfHeads(store, total, HeadAllocation.Uniform, default).Zip(quotas, (head, quota) => head with { Quota = quota })];
+    }
+
     /// <summary>Rows per KV head of each store before rounding, protected rows included; null where stores are compared, which gives whole rows.</summary>
     /// <remarks>
     /// <code>
     /// uniform    p · T, or the rows of the budget, T at most
+    /// table      p + Σ_h x[l, h] / H of the rounded budget beyond the protected rows p   (<see cref="HeadTable"/>)
     /// pyramid    w + x_l of the rounded budget b = round(p · T) beyond the window w      (<see cref="LayerBudgets.PyramidQuota"/>)
     /// </code>
     /// <see cref="StoreRows"/> rounds them.
@@ -74,6 +89,15 @@ public static class AllocationQuotas
         if (tokens <= policy.Window || budget >= tokens)
         {
             Array.Fill(quotas, new Ratio(tokens, 1));
+        }
+        else if (policy.Table is HeadTable table)
+        {
+            int kept = StoreRows.KeptAlways(policy, tokens, budget);
+            Ratio[] rows = table.LayerQuotas(tokens - kept, budget - kept);
+            for (int store = 0; store < stores; store++)
+            {
+                quotas[store] = Plus(kept, rows[store].Numerator, rows[store].Denominator);
+            }
         }
         else if (policy.Layers == LayerAllocation.Pyramid && budget > policy.Window)
         {

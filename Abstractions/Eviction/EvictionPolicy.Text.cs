@@ -19,6 +19,9 @@ public sealed partial record EvictionPolicy
 
     private static readonly (string, bool)[] Masses = [("plain", false), ("kept", true)];
 
+    private static readonly (string, ReaderVote)[] Votes =
+        [("max", ReaderVote.Max), ("mean", ReaderVote.Mean), ("sum", ReaderVote.Sum), ("owner", ReaderVote.Owner)];
+
     /// <summary>Names that <see cref="Parse"/> knows, without those that a prefix makes.</summary>
     public static IReadOnlyCollection<string> Names { get; } = [.. PolicyMethod.All.Select(method => method.Name)];
 
@@ -26,7 +29,7 @@ public sealed partial record EvictionPolicy
     /// <remarks>
     /// Keys and defaults: <c>budget=20%</c>, <c>window=32</c>, <c>kernel=7</c> (odd), <c>pool=max|avg</c>,
     /// <c>order=group-pool|pool-group</c>, <c>alloc=blend|pure|floor|mask</c>, <c>floor=0.2</c> (not with <c>alloc=pure</c>),
-    /// <c>weights=common|head</c>, <c>mass=plain|kept</c>, <c>positions=kept|consecutive</c>, <c>beta=20</c>, <c>sinks=0</c> (4 for <c>sliding</c>), <c>slack=64</c>; the
+    /// <c>weights=common|head</c>, <c>mass=plain|kept</c>, <c>heads=W:W/W:W</c> (<see cref="HeadTable"/>), <c>vote=max|mean|sum|owner</c>, <c>readers=0</c>, <c>positions=kept|consecutive</c>, <c>beta=20</c>, <c>sinks=0</c> (4 for <c>sliding</c>), <c>slack=64</c>; the
     /// numbers of a score by its own names (docs/methods.md). A name takes only the keys that it uses.
     /// </remarks>
     /// <exception cref="PolicyFormatException">The text is not a policy.</exception>
@@ -34,7 +37,7 @@ public sealed partial record EvictionPolicy
     {
         ArgumentNullException.ThrowIfNull(text);
         PolicyMethod method = PolicyMethod.Find(text.Split(':', 2)[0]);
-        return Of(method, PolicyKeys.Read(text, method.Name, method.Keys));
+        return Of(method, PolicyKeys.Read(text, method.Name, method.AllKeys));
     }
 
     /// <summary>A policy by a score of one's own.</summary>
@@ -49,16 +52,23 @@ public sealed partial record EvictionPolicy
         PolicyMethod method = PolicyMethod.Own(scorer);
         bool adaptive = keys.Contains("alloc=", StringComparison.Ordinal);
         method = adaptive ? method.WithPrefix("ada-")! with { Name = scorer.Name } : method;
-        return Of(method, PolicyKeys.Read(keys.Length == 0 ? method.Name : $"{method.Name}:{keys}", method.Name, method.Keys));
+        return Of(method, PolicyKeys.Read(keys.Length == 0 ? method.Name : $"{method.Name}:{keys}", method.Name, method.AllKeys));
     }
 
     private static EvictionPolicy Of(PolicyMethod method, PolicyKeys keys)
     {
-        HeadAllocation heads = keys.Uses("alloc") ? keys.Choice("alloc", Allocations) : method.Heads ?? HeadAllocation.Uniform;
+        HeadTable? table = keys.Has("heads") ? HeadTable.Parse(keys["heads"]) : null;
+        HeadAllocation heads = table is not null ? HeadAllocation.Table
+            : keys.Uses("alloc") ? keys.Choice("alloc", Allocations) : method.Heads ?? HeadAllocation.Uniform;
         bool floor = heads is HeadAllocation.Blend or HeadAllocation.Floor or HeadAllocation.Mask;
         if (!floor && keys.Has("floor"))
         {
             throw new PolicyFormatException("alloc=pure does not use floor; expected alloc=blend or alloc=floor with it.");
+        }
+
+        if (table is not null && keys.Choice("positions", Numberings))
+        {
+            throw new PolicyFormatException("positions=consecutive needs heads of equal length, and heads gives each its own; leave one of them out.");
         }
 
         bool pools = keys.Uses("pool");
@@ -74,6 +84,7 @@ public sealed partial record EvictionPolicy
             Pool = keys.Choice("pool", Pools),
             Order = keys.Choice("order", Orders),
             Heads = heads,
+            Table = table,
             Floor = floor ? keys.Share("floor", "0.2", MaxFloorDenominator) : default,
             Weights = keys.Choice("weights", Weightings),
             Rerotates = keys.Choice("positions", Numberings),
@@ -81,6 +92,8 @@ public sealed partial record EvictionPolicy
             Critical = method.Name.EndsWith("criticalkv", StringComparison.Ordinal) ? keys.Decimal("epsilon", "0.0001") : null,
             Chunk = method.Name == "chunkkv" ? keys.Number("chunk", 20, 1) : 1,
             Layers = method.Layers,
+            Vote = keys.Choice("vote", Votes),
+            ReaderPower = keys.Decimal("readers", "0"),
             Beta = pyramid ? keys.Number("beta", 20, 1) : 1,
             Sinks = keys.Uses("sinks") ? keys.Number("sinks", method.Sinks, 0) : 0,
             Slack = keys.Uses("slack") ? keys.Number("slack", 64, 0) : 0,
@@ -91,7 +104,7 @@ public sealed partial record EvictionPolicy
     /// <remarks>A budget that nobody named is left out, and so stays unnamed.</remarks>
     public override string ToString()
     {
-        IEnumerable<string> pairs = Method.Keys.Select(key => (key, value: Print(key))).Where(p => p.value is not null)
+        IEnumerable<string> pairs = Method.AllKeys.Select(key => (key, value: Print(key))).Where(p => p.value is not null)
             .Select(p => $"{p.key}={p.value}");
         string keys = string.Join(',', pairs);
         return keys.Length == 0 ? Name : $"{Name}:{keys}";
@@ -108,8 +121,11 @@ public sealed partial record EvictionPolicy
         "alloc" => Word(Allocations, Heads),
         "floor" => Heads == HeadAllocation.Pure ? null : Floor.ToString(),
         "weights" => Weights == HeadWeights.Common ? null : Word(Weightings, Weights),
+        "heads" => Table?.ToString(),
         "positions" => Rerotates ? Word(Numberings, Rerotates) : null,
         "mass" => ScalesByMass ? Word(Masses, ScalesByMass) : null,
+        "vote" => Vote == ReaderVote.Max ? null : Word(Votes, Vote),
+        "readers" => ReaderPower.Numerator == 0 ? null : ReaderPower.ToString(),
         "beta" => Print(Beta),
         "sinks" => Print(Sinks),
         "slack" => Print(Slack),

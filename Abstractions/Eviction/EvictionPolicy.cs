@@ -71,6 +71,9 @@ public sealed partial record EvictionPolicy
     /// <summary>Whether a group's query heads are reduced before pooling or after.</summary>
     public PoolOrder Order { get; private init; }
 
+    /// <summary>The weights by which rows are split over heads and layers; null where there are none.</summary>
+    public HeadTable? Table { get; private init; }
+
     /// <summary>How a store's rows are split over its heads.</summary>
     public HeadAllocation Heads { get; private init; }
 
@@ -101,6 +104,12 @@ public sealed partial record EvictionPolicy
 
     /// <summary>How the rows are split over the layers.</summary>
     public LayerAllocation Layers { get; private init; }
+
+    /// <summary>How the scores that the readers of a store give become the store's.</summary>
+    public ReaderVote Vote { get; private init; }
+
+    /// <summary>α: a store's rows are in proportion to the α-th power of the number of layers that read it; 0 gives every store the same.</summary>
+    public Ratio ReaderPower { get; private init; }
 
     /// <summary>PyramidKV's β, at least 1; 1 where the layers are uniform.</summary>
     public int Beta { get; private init; } = 1;
@@ -188,6 +197,25 @@ public enum HeadAllocation
 
     /// <summary>As floor, but the guarantee counts protected rows and is at least one row (kvpress's mask rule).</summary>
     Mask,
+
+    /// <summary>By fixed weights, whatever the scores say (<see cref="HeadTable"/>); counts are then given to a plan, no op makes them.</summary>
+    Table,
+}
+
+/// <summary>How the layers that read one store decide together what it keeps: one keep-list serves them all.</summary>
+public enum ReaderVote
+{
+    /// <summary>The largest of their scores: what any of them needs stays.</summary>
+    Max,
+
+    /// <summary>Their mean.</summary>
+    Mean,
+
+    /// <summary>Their sum: the mean, for one store; where stores compete it weighs those with many readers more.</summary>
+    Sum,
+
+    /// <summary>The score of the layer that writes the store, alone.</summary>
+    Owner,
 }
 
 /// <summary>Which constant a head's attention is weighted with where heads compete.</summary>

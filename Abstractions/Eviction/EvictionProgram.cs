@@ -11,7 +11,9 @@ namespace KvIL.Eviction;
 /// <param name="OutputProjection">Spec of W^O, <c>[width, query_heads · head_dim]</c>.</param>
 /// <param name="Rule">How its logits are made and which rows it sees.</param>
 /// <param name="Rotary">Its RoPE; null for none.</param>
-public readonly record struct StoreReader(TensorSpec Window, TensorSpec OutputProjection, AttentionRule Rule, Rotary? Rotary = null);
+/// <param name="IsOwner">Whether it also writes the store.</param>
+public readonly record struct StoreReader(
+    TensorSpec Window, TensorSpec OutputProjection, AttentionRule Rule, Rotary? Rotary = null, bool IsOwner = true);
 
 /// <summary>What an eviction plan does beside evicting.</summary>
 [Flags]
@@ -31,14 +33,17 @@ public enum EvictionExtras
 
     /// <summary>Kept rows are moved to consecutive positions, their keys turned there.</summary>
     Rerotate = 8,
+
+    /// <summary>The rows of each head are an input, in place of what the policy would divide.</summary>
+    GivenCounts = 16,
 }
 
 /// <summary>An eviction policy as a plan over one store and one sequence: score, allocate, select, compact.</summary>
 /// <remarks>
 /// <code>
-/// c = WindowScores(Q, S)             per reader; the group is reduced and the scores are pooled in the policy's order;
+/// c = WindowScores(Q, S)             per reader; the group is reduced, and before that or after the vote the scores are pooled;
 ///   | ScoreRows(rule, Q, S)          or any other published score
-/// c = Maximum(c, c')                 over the readers of a shared store
+/// c = Maximum(c, c')                 over the readers of a shared store; or their sum, their mean, or the owner's alone
 /// b = AllocateHeads(c, total)        Σ b = total, exactly
 /// r = SelectRows(c, b)               protected rows and the best candidates, ascending
 /// S' = Compact(S, b, r)              into a fresh store
@@ -65,6 +70,7 @@ public sealed class EvictionProgram
         Protected = _builder.Symbol("protected", maxTokens);
         Slack = _builder.Symbol("slack", int.MaxValue);
         From = _builder.Input("store", store);
+        Counts = extras.HasFlag(EvictionExtras.GivenCounts) ? _builder.Input("counts", new TensorSpec(DType.I32, store.NumKvHeads)) : null;
     }
 
     /// <summary>The program.</summary>
@@ -183,16 +189,13 @@ public sealed class EvictionProgram
     /// <param name="maxLength">Most rows of a run.</param>
     /// <param name="maxTokens">Most tokens of a sequence.</param>
     /// <param name="extras">What is done beside.</param>
-    /// <param name="countsGiven">Whether the caller also binds the rows of each head.</param>
     public static EvictionProgram ByGivenScores(
-        EvictionPolicy policy, StoreSpec store, ImmutableArray<StoreReader> readers, int maxLength, int maxTokens, EvictionExtras extras,
-        bool countsGiven = false)
+        EvictionPolicy policy, StoreSpec store, ImmutableArray<StoreReader> readers, int maxLength, int maxTokens, EvictionExtras extras)
     {
         ArgumentNullException.ThrowIfNull(policy);
         ArgumentNullException.ThrowIfNull(store);
         EvictionProgram program = new(store, readers, maxLength, maxTokens, extras);
         program.Scores = program._builder.Input("scores", new TensorSpec(DType.F32, store.NumKvHeads, program.Length));
-        program.Counts = countsGiven ? program._builder.Input("counts", new TensorSpec(DType.I32, store.NumKvHeads)) : null;
         program.Rank(program.Scores, policy);
         return program.Build($"evict {policy.Name} by given scores");
     }
@@ -213,15 +216,19 @@ public sealed class EvictionProgram
 
     private Slot Score(EvictionPolicy policy)
     {
-        Slot? joined = null;
-        for (int i = 0; i < _readers.Length; i++)
-        {
-            Slot scores = policy.Rule is ScoreRule rule ? ByRule(policy, rule, i) : ByAttention(policy, i);
-            joined = joined is null ? scores : _builder.Maximum(joined, scores);
-        }
-
-        return joined ?? throw new ArgumentException("a store without readers has no scores.", nameof(policy));
+        int[] voters = [.. Enumerable.Range(0, _readers.Length).Where(i => policy.Vote != ReaderVote.Owner || _readers[i].IsOwner)];
+        if (voters.Length == 0) throw new ArgumentException("a store that no voter reads has no scores.", nameof(policy));
+        Slot[] scores = [.. voters.Select(i => policy.Rule is ScoreRule rule ? ByRule(policy, rule, i) : ByAttention(policy, i))];
+        Slot joined = scores.Aggregate(policy.Vote == ReaderVote.Max ? _builder.Maximum : _builder.Add);
+        joined = policy.Vote == ReaderVote.Mean && scores.Length > 1 ? _builder.Scale(joined, 1f / scores.Length) : joined;
+        if (policy.Rule is not null) return joined;
+        joined = policy.Order == PoolOrder.GroupThenPool ? Pool(joined, policy) : joined;
+        // PrefixKV keeps the same rows for all heads of a layer, as chunks do: by the sum over the heads.
+        return policy.Chunk > 1 || policy.Layers == LayerAllocation.Prefix
+            ? _builder.ChunkScores(joined, From, Sequence, Sinks, Window, policy.Chunk) : joined;
     }
+
+    private Slot Pool(Slot x, EvictionPolicy policy) => _builder.Pool(x, From, Sequence, Window, policy.Pool, policy.Kernel);
 
     private Slot ByRule(EvictionPolicy policy, ScoreRule rule, int reader)
     {
@@ -241,13 +248,7 @@ public sealed class EvictionProgram
             scores = _builder.WeighHeads(scores, From, Projected()[reader], Sequence);
         }
 
-        scores = policy.Order == PoolOrder.GroupThenPool
-            ? Pool(_builder.GroupMean(scores, kvHeads))
-            : _builder.GroupMean(Pool(scores), kvHeads);
-        // PrefixKV keeps the same rows for all heads of a layer, as chunks do: by the sum over the heads.
-        return policy.Chunk > 1 || policy.Layers == LayerAllocation.Prefix ? _builder.ChunkScores(scores, From, Sequence, Sinks, Window, policy.Chunk) : scores;
-
-        Slot Pool(Slot x) => _builder.Pool(x, From, Sequence, Window, policy.Pool, policy.Kernel);
+        return _builder.GroupMean(policy.Order == PoolOrder.GroupThenPool ? scores : Pool(scores, policy), kvHeads);
     }
 
     private void Rank(Slot scores, EvictionPolicy policy)
@@ -256,6 +257,11 @@ public sealed class EvictionProgram
         {
             ProtectedPositions = _builder.Input("protected", new TensorSpec(DType.I32, Protected));
             scores = _builder.ProtectRows(scores, From, ProtectedPositions, Sequence);
+        }
+
+        if (Counts is null && policy.Heads == HeadAllocation.Table)
+        {
+            throw new ArgumentException("the rows that a table gives the heads are an input; ask for given counts.", nameof(policy));
         }
 
         Slot compared = policy.ScalesByMass ? _builder.ScaleByMass(scores, From, Sequence, Total, Sinks, Window) : scores;

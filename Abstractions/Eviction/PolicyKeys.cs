@@ -17,8 +17,9 @@ internal sealed class PolicyKeys
     public string this[string key] => _given[key];
 
     /// <summary>Reads what follows <c>name:</c>; a bare name has no pairs.</summary>
-    public static PolicyKeys Read(string text, string name, string[] allowed)
+    public static PolicyKeys Read(string text, string name, IEnumerable<string> allowedKeys)
     {
+        string[] allowed = [.. allowedKeys];
         var keys = new PolicyKeys(allowed);
         if (text.Length == name.Length) return keys;
 

@@ -30,12 +30,12 @@ internal sealed record PolicyMethod(
     [
         new("full", [], ScoreNeeds.None),
         new("sliding", ["budget", "positions", "sinks", "slack"], ScoreNeeds.None, Sinks: 4),
-        new("snapkv", ["budget", .. Attention, "positions", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32),
+        new("snapkv", ["budget", .. Attention, "heads", "positions", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32),
         new("ada-snapkv", ["budget", .. Attention, "alloc", "floor", "weights", "mass", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Heads: HeadAllocation.Blend),
         new("pyramidkv", ["budget", .. Attention, "beta", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Layers: LayerAllocation.Pyramid),
         new("ada-pyramid", ["budget", .. Attention, "alloc", "floor", "weights", "mass", "beta", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Layers: LayerAllocation.Pyramid, Heads: HeadAllocation.Blend),
         new("global-snapkv", ["budget", .. Attention, "weights", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Layers: LayerAllocation.Global, Heads: HeadAllocation.Pure),
-        new("criticalkv", ["budget", .. Attention, "epsilon", "positions", "sinks", "slack"], ScoreNeeds.WindowQueries | ScoreNeeds.Values | ScoreNeeds.OutputProjection, Window: 32),
+        new("criticalkv", ["budget", .. Attention, "epsilon", "heads", "positions", "sinks", "slack"], ScoreNeeds.WindowQueries | ScoreNeeds.Values | ScoreNeeds.OutputProjection, Window: 32),
         new("chunkkv", ["budget", .. Attention, "chunk", "positions", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32),
         new("h2o", Plain("window"), ScoreNeeds.ColumnSums, Window: 32),
         new("prefixkv", ["budget", "sinks", "window", "slack"], ScoreNeeds.ColumnSums, Sinks: 1, Window: 1, Layers: LayerAllocation.Prefix),
@@ -55,6 +55,10 @@ internal sealed record PolicyMethod(
         Scored("random", k => new RandomRowsScore(k.Number("seed", 0, 0)), ["seed"]),
     ];
 
+    /// <summary>Keys, with those that every score takes for stores that several layers read.</summary>
+    public IEnumerable<string> AllKeys => Needs == ScoreNeeds.None && Rule is null ? Keys
+        : Layers == LayerAllocation.Uniform ? [.. Keys, "vote", "readers"] : [.. Keys, "vote"];
+
     /// <summary>Whether both have the same name.</summary>
     public bool Equals(PolicyMethod? other) => Name == other?.Name;
 
@@ -71,7 +75,7 @@ internal sealed record PolicyMethod(
 
     /// <summary>The method nearest in name that takes a key; null where none does.</summary>
     public static PolicyMethod? Taking(string key, string name) =>
-        Every.Where(method => method.Keys.Contains(key)).ToArray() is { Length: > 0 } takers ? Nearest(name, takers) : null;
+        Every.Where(method => method.AllKeys.Contains(key)).ToArray() is { Length: > 0 } takers ? Nearest(name, takers) : null;
 
     /// <summary>A method of which the user wrote the score.</summary>
     public static PolicyMethod Own(IScorer scorer) =>
@@ -114,8 +118,8 @@ internal sealed record PolicyMethod(
     private static PolicyMethod Scored(string name, Func<PolicyKeys, ScoreRule> rule, string[] own) =>
         new(name, Plain([.. own, "window"]), rule(PolicyKeys.None).Needs, rule);
 
-    private static string[] Plain(params string[] own) => ["budget", .. own, "positions", "sinks", "slack"];
+    private static string[] Plain(params string[] own) => ["budget", .. own, "heads", "positions", "sinks", "slack"];
 
-    // Positions can be made consecutive only where all heads of all layers keep equally many rows.
-    private string[] InPlaceOfPositions(params string[] keys) => [.. Keys.TakeWhile(key => key != "positions"), .. keys, "sinks", "slack"];
+    // Positions can be made consecutive only where all heads of all layers keep equally many rows; a table of heads leaves nothing to compete for.
+    private string[] InPlaceOfPositions(params string[] keys) => [.. Keys.TakeWhile(key => key is not ("heads" or "positions")), .. keys, "sinks", "slack"];
 }

@@ -39,28 +39,44 @@ public static class ProportionalBudgets
     /// <exception cref="OverflowException">The sum of the weights does not fit 64 bits.</exception>
     public static void Split(ReadOnlySpan<long> weights, ReadOnlySpan<int> capacities, long total, Span<int> budgets)
     {
+        List<int> open = Check(weights, capacities, total, budgets.Length);
+        (long left, long sum, bool equal) = Fill(weights, capacities, open, total, budgets);
+        ShareOut(weights, open, left, equal, sum, budgets);
+    }
+
+    /// <summary>x_i, exactly.</summary>
+    /// <inheritdoc cref="Split"/>
+    public static Ratio[] Quotas(ReadOnlySpan<long> weights, ReadOnlySpan<int> capacities, long total)
+    {
+        int[] full = new int[weights.Length];
+        List<int> open = Check(weights, capacities, total, full.Length);
+        (long left, long sum, bool equal) = Fill(weights, capacities, open, total, full);
+        Ratio[] quotas = [.. full.Select(rows => new Ratio(rows, 1))];
+        foreach (int i in open) quotas[i] = new(checked(left * (equal ? 1 : weights[i])), sum);
+        return quotas;
+    }
+
+    private static List<int> Check(ReadOnlySpan<long> weights, ReadOnlySpan<int> capacities, long total, int count)
+    {
         ArgumentOutOfRangeException.ThrowIfNegative(total);
-        if (weights.Length != budgets.Length || capacities.Length != budgets.Length)
+        if (weights.Length != count || capacities.Length != count)
         {
-            throw new ArgumentException($"Expected as many weights and capacities as budgets, {budgets.Length}.", nameof(weights));
+            throw new ArgumentException($"Expected as many weights and capacities as budgets, {count}.", nameof(weights));
         }
 
-        List<int> open = [];
-        for (int i = 0; i < budgets.Length; i++)
+        for (int i = 0; i < count; i++)
         {
             ArgumentOutOfRangeException.ThrowIfNegative(weights[i], nameof(weights));
             ArgumentOutOfRangeException.ThrowIfNegative(capacities[i], nameof(capacities));
-            budgets[i] = 0;
-            open.Add(i);
         }
 
-        Fill(weights, capacities, open, total, budgets);
+        return [.. Enumerable.Range(0, count)];
     }
 
-    // Entries whose share is no less than their capacity are filled and leave; then the others share what is left.
-    private static void Fill(ReadOnlySpan<long> weights, ReadOnlySpan<int> capacities, List<int> open, long left, Span<int> budgets)
+    // Entries whose share is no less than their capacity are filled and leave; what is left is for those that stay.
+    private static (long Left, long Sum, bool Equal) Fill(ReadOnlySpan<long> weights, ReadOnlySpan<int> capacities, List<int> open, long left, Span<int> budgets)
     {
-        while (open.Count > 0)
+        while (true)
         {
             long sum = 0;
             foreach (int i in open) sum = checked(sum + weights[i]);
@@ -75,11 +91,9 @@ public static class ProportionalBudgets
                 else rest.Add(i);
             }
 
-            bool filled = rest.Count < open.Count;
-            open = rest;
-            if (filled) continue;
-            ShareOut(weights, open, left, equal, sum, budgets);
-            return;
+            if (rest.Count == open.Count) return (left, Math.Max(1, sum), equal);
+            open.Clear();
+            open.AddRange(rest);
         }
     }
 

@@ -27,6 +27,26 @@ public sealed partial class PlanBuilder
         return Add(new RmsNormOp(x, weight, F32(n, width), epsilon, weightOffset));
     }
 
+    /// <inheritdoc cref="UnitNormOp"/>
+    public Slot UnitNorm(Slot x, int width, float epsilon)
+    {
+        (Dim n, Dim columns) = ExpectMatrix(x);
+        Require(width > 0 && columns.Max % width == 0, $"expected a divisor of {columns}, got {width}.", nameof(width));
+        return Add(new UnitNormOp(x, F32(n, columns), width, epsilon));
+    }
+
+    /// <inheritdoc cref="GainOp"/>
+    public Slot Gain(Slot x, Slot weight)
+    {
+        ArgumentNullException.ThrowIfNull(weight);
+        (Dim n, Dim width) = ExpectMatrix(x);
+        Dim group = weight.Tensor.Shape[0];
+        ExpectWeight(weight, [group]);
+        Require(
+            group.Max > 0 && width.Max % group.Max == 0, $"expected a weight whose width divides {width}, got {weight.Spec}.", nameof(weight));
+        return Add(new GainOp(x, weight, F32(n, width)));
+    }
+
     /// <inheritdoc cref="LinearOp"/>
     public Slot Linear(Slot x, Slot weight, Slot? bias = null)
     {

@@ -28,6 +28,10 @@ public sealed partial class SharingMap
     /// </remarks>
     public ImmutableArray<LayerSlice> Slices => _slices ??= [.. Cut()];
 
+    /// <summary>The same, with every layer outside of cyclic slices by itself: how a prompt goes layer by layer.</summary>
+    public IEnumerable<LayerSlice> Steps => Slices.SelectMany(slice => slice.IsCyclic
+        ? [slice] : Enumerable.Range(slice.First, slice.Length).Select(layer => new LayerSlice(layer, layer + 1, false)));
+
     /// <summary>Passes over a layer, on average over the layers, when every cyclic slice takes <paramref name="passes"/> of them.</summary>
     /// <remarks>
     /// A prompt's cost against a model without sharing, projections of keys and values aside. m + b passes of the whole prompt cost m + b.

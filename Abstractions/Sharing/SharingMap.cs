@@ -21,6 +21,7 @@ public sealed partial class SharingMap : IEquatable<SharingMap>
         Sources = sources;
         _owners = [.. sources.Distinct().Order()];
         Stores = [.. sources.Select(s => _owners.IndexOf(s))];
+        IsCyclic = sources.Where((source, layer) => source > layer).Any();
     }
 
     /// <summary>For each layer the layer whose keys and values it reads.</summary>
@@ -36,7 +37,7 @@ public sealed partial class SharingMap : IEquatable<SharingMap>
     public int NumStores => _owners.Length;
 
     /// <summary>Whether some layer reads a store that a layer above it writes.</summary>
-    public bool IsCyclic => Sources.Where((source, layer) => source > layer).Any();
+    public bool IsCyclic { get; }
 
     /// <summary>Whether every owner reads itself.</summary>
     public bool IsIdempotent => _owners.All(owner => Sources[owner] == owner);
@@ -87,6 +88,9 @@ public sealed partial class SharingMap : IEquatable<SharingMap>
 
     /// <summary>Whether <paramref name="layer"/> reads a store that a layer above it writes.</summary>
     public bool ReadsAbove(int layer) => Sources[layer] > layer;
+
+    /// <summary>The highest layer that reads or writes <paramref name="store"/>.</summary>
+    public int LastUse(int store) => Math.Max(Owner(store), Sources.LastIndexOf(Owner(store)));
 
     /// <summary>The layers that read <paramref name="store"/>, ascending.</summary>
     public ImmutableArray<int> Readers(int store) => [.. Enumerable.Range(0, NumLayers).Where(layer => Stores[layer] == store)];

@@ -59,7 +59,7 @@ internal sealed class EvalCommand
     {
         Terminal terminal = _context.Terminal;
         string path = CommonOptions.ReadModel(parse, _model);
-        string[] policies = [.. (parse.GetValue(_evict) ?? []).Distinct()];
+        string[] policies = [.. (parse.GetValue(_evict) ?? []).Select(PolicyArguments.WithTable).Distinct()];
         string[] budgets = ReadBudgets(parse.GetValue(_budget), policies);
         Device device = CommonOptions.ReadDevice(parse, _threads, _device);
         long? memoryLimit = parse.GetValue(_memoryLimit);

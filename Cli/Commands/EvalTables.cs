@@ -36,7 +36,7 @@ internal static class EvalTables
         foreach (IGrouping<string, EvaluationResult> policy in report.Results.GroupBy(result => result.Policy))
         {
             IEnumerable<string> cells = budgets.Select(budget => policy.FirstOrDefault(result => result.Budget == budget) is { } found ? Cell(found) : "");
-            table.AddRow([.. cells.Prepend(policy.Key).Select(text => new Text(text))]);
+            table.AddRow([.. cells.Prepend(PolicyArguments.Shown(policy.Key)).Select(text => new Text(text))]);
         }
 
         return table;

@@ -73,6 +73,12 @@ internal sealed class EvictCommand
     /// <exception cref="RequestException">The policy cannot keep what its budget says of such a prompt, or reads what the file does not have.</exception>
     internal static EvictReport Run(IBackend backend, EvictionPolicy policy, string path, LayerInput input, Place place)
     {
+        int kvHeads = input.Layer?.KvHeads ?? input.Scores!.Length;
+        if (policy.Table is HeadTable table && table.Heads != kvHeads)
+        {
+            throw new RequestException($"The head table has {table.Heads} heads in a layer, and the file has {kvHeads}; give a weight for each of these.");
+        }
+
         using PlanRunner runner = new(backend);
         (EvictionDecision decision, int rows) = input.Scores is null
             ? Decide(runner, policy, input, place)
@@ -92,15 +98,20 @@ internal sealed class EvictCommand
     private Place ReadPlace(ParseResult parse, EvictionPolicy policy)
     {
         bool named = parse.GetResult(_layer) is not null && parse.GetResult(_layers) is not null;
-        if (policy.Layers != LayerAllocation.Uniform && !named)
+        if ((policy.Layers != LayerAllocation.Uniform || policy.Table is { Layers: > 1 }) && !named)
         {
-            throw new UsageException($"The policy {policy.Name} gives each layer a budget of its own, and a file is one layer; say which with --layer N --layers N.");
+            throw new UsageException($"The policy {policy.Name}{(policy.Table is null ? "" : " with a head table")} gives each layer a budget of its own, and a file is one layer; say which with --layer N --layers N.");
         }
 
         (int layer, int layers) = named ? (parse.GetValue(_layer), parse.GetValue(_layers)) : (0, 1);
         if (policy.ComparesStores && layers > 1)
         {
             throw new UsageException($"The policy {policy.Name} divides rows by what all layers score, and a file is one layer; give --layer 0 --layers 1 to take it for all.");
+        }
+
+        if (policy.Table is HeadTable table && table.Layers != layers)
+        {
+            throw new UsageException($"The head table has {table.Layers} layers, and --layers says {layers}; give the table of the model that the file is from.");
         }
 
         double? theta = parse.GetValue(_theta);
@@ -149,7 +160,7 @@ internal sealed class EvictCommand
         bool turns = (policy.Needs & (ScoreNeeds.PreRopeKeys | ScoreNeeds.PreRopeQueries)) != 0;
         Rotary? rotary = !turns ? null : place.Rotary(layer.HeadDim) ?? throw new RequestException(
             $"The policy {policy.Name} looks before RoPE, of which the file says nothing; give its base, such as --rope-theta 10000.");
-        return (EvictionDecision.Of(runner, policy, layer, Queries(policy, input), rows, rotary), rows);
+        return (EvictionDecision.Of(runner, policy, layer, Queries(policy, input), rows, rotary, place.Layer), rows);
     }
 
     // The scores are of rows that compete: a window is no part of the file, and the budget counts the file's rows.
@@ -166,12 +177,21 @@ internal sealed class EvictCommand
         int[] budgets = new int[place.Layers];
         int average = Math.Min(n, Math.Max(1, policy.Budget.RowsFor(n)));
         if (policy.Layers == LayerAllocation.Pyramid) LayerBudgets.PyramidExact(average, n, policy.Beta, budgets);
+        else if (policy.Table is HeadTable table) Tabled(table, policy.Sinks, average, n, budgets);
         else LayerBudgets.Uniform(average, n, budgets);
         int rows = budgets[place.Layer];
         return rows >= Math.Min(policy.Sinks, n)
-            ? (EvictionDecision.OfScores(runner, policy, scores, rows), rows)
+            ? (EvictionDecision.OfScores(runner, policy, scores, rows, place.Layer), rows)
             : throw new RequestException(
                 $"The budget of {policy.Budget} is {rows} of {n} rows a head, below the {policy.Sinks} sinks that are always kept; raise the budget or lower the sinks.");
+    }
+
+    // As StoreRows does, of rows without a window.
+    private static void Tabled(HeadTable table, int sinks, int average, int n, int[] budgets)
+    {
+        int kept = Math.Min(sinks, average);
+        table.SplitOverLayers(n - kept, average - kept, budgets);
+        for (int layer = 0; layer < budgets.Length; layer++) budgets[layer] += kept;
     }
 
     /// <summary>What the file does not say of its layer.</summary>

@@ -63,6 +63,7 @@ internal static class ExplainWords
         HeadAllocation.Blend => $"quota = {new Ratio(floor.Denominator - floor.Numerator, floor.Denominator)} f + {floor} u; f: rows among the best of all heads, u: the uniform share.",
         HeadAllocation.Pure => "quota = f, the rows among the best of all heads.",
         HeadAllocation.Floor or HeadAllocation.Mask => $"{floor} of the uniform share u is promised to each head, the rest goes to the best rows of all.",
+        HeadAllocation.Table => "quota = the head's share of the rows by its weight in the table; f: rows among the best of all heads, had they competed.",
         _ => "quota = u, the uniform share; f: rows among the best of all heads, had they competed.",
     };
 

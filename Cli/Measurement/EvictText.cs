@@ -14,7 +14,7 @@ internal static class EvictText
         string heads = shape.QueryHeads is int h ? $"{h} query and {shape.KvHeads} KV heads of {shape.HeadDim}" : $"scores of {shape.KvHeads} heads";
         string width = shape.Width is int d ? $", width {d}" : "";
         string input = report.Input.Length == 0 ? "" : $", input {report.Input}";
-        terminal.WriteLine($"policy   {report.Policy}");
+        terminal.WriteLine($"policy   {PolicyArguments.Shown(report.Policy)}");
         terminal.WriteLine($"file     {report.File}{input}: {heads}, {shape.Tokens} tokens{width}");
         RowBudget budget = report.Budget;
         terminal.WriteLine(

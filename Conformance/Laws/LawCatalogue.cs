@@ -52,6 +52,19 @@ public static class LawCatalogue
         EvictionLossLaws.IsTheChangeOfTheOutput,
     ];
 
+    /// <summary>Laws of the ops that only some models need, and that the CPU backend has.</summary>
+    public static ImmutableArray<Law> CpuOps { get; } =
+    [
+        RmsNormLaws.Unit,
+        ScaleLaws.Gains,
+        StreamLaws.Columns,
+        StreamLaws.Concatenate,
+        StreamLaws.Mix,
+        StreamLaws.MatchRms,
+        StreamLaws.Sparsify,
+        StreamLaws.KnownTokens,
+    ];
+
     /// <summary>Laws of the host ops, which run where a backend runs C# on the CPU.</summary>
     public static ImmutableArray<Law> HostOps { get; } =
     [
@@ -68,5 +81,5 @@ public static class LawCatalogue
     ];
 
     /// <summary>All laws.</summary>
-    public static ImmutableArray<Law> All { get; } = [.. EveryBackend, .. HostOps];
+    public static ImmutableArray<Law> All { get; } = [.. EveryBackend, .. CpuOps, .. HostOps];
 }

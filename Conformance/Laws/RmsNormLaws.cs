@@ -5,7 +5,7 @@ using KvIL.Tensors;
 
 namespace KvIL.Conformance.Laws;
 
-/// <summary>Laws of <see cref="RmsNormOp"/>.</summary>
+/// <summary>Laws of <see cref="RmsNormOp"/> and <see cref="UnitNormOp"/>.</summary>
 public static class RmsNormLaws
 {
     public static Law<RowsCase> Agrees { get; } = new("RmsNorm_agrees_with_the_oracle", "RmsNormOp; class Reduction", (laws, c) =>
@@ -36,4 +36,16 @@ public static class RmsNormLaws
                 Expect.Within(truth, actual[(group * c.Width)..((group + 1) * c.Width)], i => Tolerance.RmsNorm(c.Width, truth[i]));
             }
         });
+
+    public static Law<RowsCase> Unit { get; } = new("UnitNorm_agrees_with_the_oracle", "UnitNormOp; class Reduction", (laws, c) =>
+    {
+        int groups = c.Outputs;
+        HostTensor x = HostTensor.F32(c.Rows(0, c.N * groups * c.Width), c.N, groups * c.Width);
+        Scenario s = new("unit-norm");
+        Dim n = s.Bind("n", c.N);
+        Slot y = s.Output(s.Builder.UnitNorm(s.Input("x", x, n, groups * c.Width), c.Width, epsilon: 1e-5f));
+        (PlanResults expected, PlanResults actual) = laws.Run(s);
+        double[] truth = expected.Reals(y);
+        Expect.Within(truth, actual.Reals(y), i => Tolerance.RmsNorm(c.Width, truth[i]));
+    });
 }

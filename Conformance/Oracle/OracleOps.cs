@@ -12,6 +12,8 @@ internal static class OracleOps
         {
             case EmbedOp o: TransformerOps.Embed(o, f); break;
             case RmsNormOp o: TransformerOps.RmsNorm(o, f); break;
+            case UnitNormOp o: TransformerOps.UnitNorm(o, f); break;
+            case GainOp o: TransformerOps.Gain(o, f); break;
             case LinearOp o: TransformerOps.Linear(o, f); break;
             case RotationOp o: TransformerOps.Rotation(o, f); break;
             case RopeOp o: TransformerOps.Rope(o, f); break;
@@ -21,6 +23,12 @@ internal static class OracleOps
             case ScaleOp o: TransformerOps.Scale(o, f); break;
             case SoftCapOp o: TransformerOps.SoftCap(o, f); break;
             case GatherRowsOp o: TransformerOps.GatherRows(o, f); break;
+            case ColumnsOp o: StreamOps.Columns(o, f); break;
+            case ConcatenateOp o: StreamOps.Concatenate(o, f); break;
+            case MixOp o: StreamOps.Mix(o, f); break;
+            case MatchRmsOp o: StreamOps.MatchRms(o, f); break;
+            case SparsifyOp o: StreamOps.Sparsify(o, f); break;
+            case KnownTokensOp o: StreamOps.KnownTokens(o, f); break;
             case AppendOp o: CacheOps.Append(o, f); break;
             case ReplaceRowsOp o: CacheOps.ReplaceRows(o, f); break;
             case RowChangeOp o: CacheOps.RowChange(o, f); break;

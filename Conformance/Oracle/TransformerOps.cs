@@ -28,6 +28,28 @@ internal static class TransformerOps
         y.Fill((i, k) => (op.WeightOffset + weight[k % width]) * x[i, k] / root[i, k / width]);
     }
 
+    // y = x / √(mean(x²) + ε), in groups of the width
+    public static void UnitNorm(UnitNormOp op, OracleFrame f)
+    {
+        Matrix x = f.Reals(op.X);
+        double[,] root = new double[x.Rows, x.Width / op.Width];
+        foreach ((int i, int g) in CacheOps.Pairs(x.Rows, x.Width / op.Width))
+        {
+            double square = Sum(op.Width, k => x[i, (g * op.Width) + k] * x[i, (g * op.Width) + k]);
+            root[i, g] = Math.Sqrt((square / op.Width) + op.Epsilon);
+        }
+
+        f.Reals(op.Y).Fill((i, k) => x[i, k] / root[i, k / op.Width]);
+    }
+
+    // y[i, k] = weight[k mod width] · x[i, k]
+    public static void Gain(GainOp op, OracleFrame f)
+    {
+        Matrix x = f.Reals(op.X), weight = f.Reals(op.Weight);
+        int width = f.Value(op.Weight.Tensor.Shape[0]);
+        f.Reals(op.Y).Fill((i, k) => weight[k % width] * x[i, k]);
+    }
+
     // y[i, o] = Σ_k x[i, k] · weight[o, k] (+ bias[o])
     public static void Linear(LinearOp op, OracleFrame f)
     {

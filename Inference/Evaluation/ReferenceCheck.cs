@@ -34,7 +34,7 @@ public static class ReferenceCheck
         int chunk = Math.Clamp(MaxLogits / model.Config.VocabSize, 1, Math.Min(MaxChunk, longest));
         EngineOptions options = new()
         {
-            MaxTokens = longest, BeyondContext = true, Chunk = chunk, MaxLogitRows = chunk, RowType = DType.F32,
+            MaxTokens = longest, BeyondContext = true, Chunk = chunk, MaxLogitRows = chunk, RowType = DType.F32, KeepsHiddenRows = true,
         };
         using Engine engine = new(model, options);
         MemoryNeed.Of(engine, EvictionPolicy.Full, longest, 0).Check(null);
@@ -153,6 +153,8 @@ public static class ReferenceCheck
             long[] starts = Download<long>(store.Starts, spec.Runs);
             float[] held = Download<float>(rows.IsKey ? store.Keys : store.Values, checked((int)(spec.Rows * spec.HeadDim)));
             ReadOnlySpan<float> expected = ReferenceSequence.Values(rows.Tensor);
+            float[]? gain = rows.IsKey && engine.Model.Transformer.KeyGain(rows.Layer) is string name
+                ? engine.Model.Transformer.Tensors[name].Floats() : null;
             Largest largest = new(sequence.Tolerance);
             for (int head = 0; head < spec.NumKvHeads; head++)
             {
@@ -160,7 +162,8 @@ public static class ReferenceCheck
                 for (int i = 0; i < run.Length; i++)
                 {
                     float wanted = expected[(head * run.Length) + i];
-                    largest.Add(wanted, run[i], i / spec.HeadDim, (head * spec.HeadDim) + (i % spec.HeadDim));
+                    float actual = gain is null ? run[i] : gain[i % spec.HeadDim] * run[i];
+                    largest.Add(wanted, actual, i / spec.HeadDim, (head * spec.HeadDim) + (i % spec.HeadDim));
                 }
             }
 

@@ -94,7 +94,7 @@ internal sealed class ReferenceFile : IDisposable
         }
 
         int tokens = (int)ids.Shape[0];
-        (int queries, int kv) = (config.VocabSize, config.NumKvHeads);
+        int queries = config.VocabSize;
         FileTensor? logits = Find(name, "logits", shape => shape is [var rows, var width] && rows >= 1 && rows <= tokens && width == queries, $"[R, {queries}] with R up to {tokens}");
         FileTensor? topIds = Find(name, "top_ids", shape => shape is [var t, var k] && t == tokens && k >= 1 && k <= queries, $"[{tokens}, k]", "I64");
         long top = topIds?.Shape[1] ?? 0;
@@ -108,11 +108,17 @@ internal sealed class ReferenceFile : IDisposable
             Greedy = Find(name, "greedy", shape => shape is [>= 0 and <= MaxTokens], "[n]", "I64") is { } greedy ? Ids(greedy) : [],
             GreedyMargin = Find(name, "greedy_margin", shape => shape is [>= 0 and <= MaxTokens], "[n]"),
             Cache = [.. Enumerable.Range(0, config.NumLayers).SelectMany(layer => new[] { "k", "v" }.Select(kind => (layer, kind)))
-                .Select(at => (at.layer, at.kind, tensor: Find(
-                    name, $"{at.kind}.{at.layer}", shape => shape is [var h, var t, var d] && h == kv && t == tokens && d == config.HeadDim,
-                    $"[{kv}, {tokens}, {config.HeadDim}]")))
+                .Select(at => (at.layer, at.kind, tensor: FindRows(name, at.kind, at.layer, tokens)))
                 .Where(at => at.tensor is not null).Select(at => new ReferenceRows(at.layer, at.kind == "k", at.tensor!))],
         };
+    }
+
+    private FileTensor? FindRows(string name, string kind, int layer, int tokens)
+    {
+        (int kv, int channels) = (_model.Config.NumKvHeadsOf(layer), _model.Config.HeadDimOf(layer));
+        return Find(
+            name, $"{kind}.{layer}", shape => shape is [var h, var t, var d] && h == kv && t == tokens && d == channels,
+            $"[{kv}, {tokens}, {channels}]");
     }
 
     private FileTensor? Find(string sequence, string name, Func<long[], bool> isShape, string shape, string type = "F32")

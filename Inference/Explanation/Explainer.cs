@@ -22,6 +22,7 @@ public static class Explainer
         ArgumentNullException.ThrowIfNull(question);
         ArgumentNullException.ThrowIfNull(options);
         Check(model, prompt.Count, prompt.Count + question.Count);
+        Engine.CheckTable(model, options.Eviction);
         int[] positions = [.. options.Protect.SelectMany(range => Generation.Generation.Positions(range, prompt.Count)).Distinct().Order()];
         int stores = model.Transformer.Map.NumStores;
         (IReadOnlyList<EvictionTrace> traces, IReadOnlyList<EvictionCost> costs) =
@@ -49,7 +50,10 @@ public static class Explainer
         ArgumentNullException.ThrowIfNull(policy);
         ArgumentNullException.ThrowIfNull(userProtected);
         HeadAllocation rule = trace.ByScore ? policy.Heads : HeadAllocation.Uniform;
-        HeadQuota[] quotas = AllocationQuotas.OfHeads(Compared(trace), trace.Kept.Sum(rows => (long)rows.Length), rule, policy.Floor);
+        long total = trace.Kept.Sum(rows => (long)rows.Length);
+        HeadQuota[] quotas = rule == HeadAllocation.Table
+            ? AllocationQuotas.OfTable(Compared(trace), total, policy.Table!, trace.Store, trace.Sinks + trace.Window + userProtected.Count)
+            : AllocationQuotas.OfHeads(Compared(trace), total, rule, policy.Floor);
         HashSet<int> wanted = [.. userProtected];
         return new(trace.Store, trace.Readers, [.. trace.Kept.Select((_, head) => Head(trace, head, quotas[head], wanted))])
         {

@@ -74,8 +74,9 @@ public sealed class Checkpoint : IDisposable
     {
         if (!Tensors.TryGetValue(name, out FileTensor? tensor))
         {
+            string stored = name.StartsWith("model.", StringComparison.Ordinal) ? Config.WeightPrefix + name["model.".Length..] : name;
             throw new ModelFileException(
-                $"{Path}: the tensor {ModelFileException.Quote(name)} {Shapes.Show(shape)} is missing; "
+                $"{Path}: the tensor {ModelFileException.Quote(stored)} {Shapes.Show(shape)} is missing; "
                 + $"{_source.Described} and the weights do not belong together, or the download is incomplete.");
         }
 

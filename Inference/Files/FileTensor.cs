@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Collections.Frozen;
 using KvIL.Tensors;
 
@@ -35,6 +36,26 @@ public sealed record FileTensor(
 
     /// <summary>Number of elements: the product of <see cref="Shape"/>, 1 for a scalar.</summary>
     public long ElementCount => Shape.Aggregate(1L, (count, extent) => checked(count * extent));
+
+    /// <summary>The elements as float32, of a type that it holds exactly.</summary>
+    /// <exception cref="InvalidOperationException">The type is another.</exception>
+    public float[] Floats()
+    {
+        ReadOnlySpan<byte> data = Data.AsSpan();
+        float[] values = new float[ElementCount];
+        for (int i = 0; i < values.Length; i++)
+        {
+            values[i] = Type switch
+            {
+                DType.F32 => BinaryPrimitives.ReadSingleLittleEndian(data[(4 * i)..]),
+                DType.F16 => (float)BinaryPrimitives.ReadHalfLittleEndian(data[(2 * i)..]),
+                DType.BF16 => BitConverter.Int32BitsToSingle(BinaryPrimitives.ReadInt16LittleEndian(data[(2 * i)..]) << 16),
+                _ => throw new InvalidOperationException($"{Name}: {StoredType} is not F32, F16 or BF16."),
+            };
+        }
+
+        return values;
+    }
 
     /// <summary>A view of whole rows, of any type: what the first dimension counts from <paramref name="start"/> on.</summary>
     /// <param name="start">The first row.</param>

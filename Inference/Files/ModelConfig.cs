@@ -84,8 +84,26 @@ public sealed record ModelConfig
     /// <summary>What is added to the stored weight of every RMSNorm: 1 where a checkpoint stores w and means 1 + w.</summary>
     public double NormWeightOffset { get; init; }
 
-    /// <summary>How queries and keys are normalised before RoPE.</summary>
+    /// <summary>How queries and keys are normalised, before RoPE unless <see cref="NormAfterRope"/>.</summary>
     public QueryKeyNorm QueryKeyNorm { get; init; }
+
+    /// <summary>Whether each head of the values is normalised, without a weight.</summary>
+    public bool ValueNorm { get; init; }
+
+    /// <summary>Whether each layer's result is multiplied by a number of its own, <c>layer_scalar</c>.</summary>
+    public bool LayerScalar { get; init; }
+
+    /// <summary>What every layer gets of each token beside the residual stream; null for nothing.</summary>
+    public PerLayerInputs? PerLayerInputs { get; init; }
+
+    /// <summary>The streams that stand in for the one residual stream; null for that one.</summary>
+    public AltUp? AltUp { get; init; }
+
+    /// <summary>What the file's names of the language model's weights start with, where others have <c>model.</c></summary>
+    internal string WeightPrefix { get; init; } = "model.";
+
+    /// <summary>Whether queries and keys are rotated first and normalised then; their norms are <c>query_layernorm</c> and <c>key_layernorm</c> in that case.</summary>
+    public bool NormAfterRope { get; init; }
 
     /// <summary>The gate's activation in the MLP.</summary>
     public Activation Activation { get; init; }
@@ -133,6 +151,9 @@ public sealed record ModelConfig
     /// <summary>Channels of all key heads, or value heads, of <paramref name="layer"/>.</summary>
     public int KvWidthOf(int layer) => NumKvHeadsOf(layer) * HeadDimOf(layer);
 
+    /// <summary>Channels inside the MLP of <paramref name="layer"/>.</summary>
+    public int IntermediateSizeOf(int layer) => Layers[layer].IntermediateSize ?? IntermediateSize;
+
     /// <summary>Reads a <c>config.json</c>.</summary>
     /// <remarks>
     /// In the old form (<c>rope_theta</c>, <c>rope_scaling</c>, <c>torch_dtype</c>) and in the new one
@@ -154,6 +175,15 @@ public sealed record LayerConfig(RopeConfig? Rope, int? Window = null)
 
     /// <summary>Key and value heads, where the layer has others than the model.</summary>
     public int? NumKvHeads { get; init; }
+
+    /// <summary>Channels inside the MLP, where the layer has others than the model.</summary>
+    public int? IntermediateSize { get; init; }
+
+    /// <summary>Whether values are what keys are before their norm and RoPE, so that there is no projection of values.</summary>
+    public bool KeysAreValues { get; init; }
+
+    /// <summary>The share of the gate's channels that become 0 where they are normally distributed; 0 for all channels as they are.</summary>
+    public double Sparsity { get; init; }
 }
 
 /// <summary>Where a block (attention or MLP) normalises.</summary>
@@ -172,7 +202,7 @@ public enum NormPlacement
     Both,
 }
 
-/// <summary>How queries and keys are normalised, by <c>q_norm</c> and <c>k_norm</c>, before RoPE.</summary>
+/// <summary>How queries and keys are normalised, by <c>q_norm</c> and <c>k_norm</c>.</summary>
 public enum QueryKeyNorm
 {
     /// <summary>Not at all.</summary>

@@ -17,10 +17,11 @@ internal static class ModelConfigReader
 
     public static ModelConfig Read(string path)
     {
-        JsonValue root = JsonValue.Load(path, MaxFileBytes);
-        Architecture architecture = ReadArchitecture(root);
+        JsonValue top = JsonValue.Load(path, MaxFileBytes);
+        (Architecture architecture, bool isNested) = ReadArchitecture(top);
+        JsonValue root = isNested ? top.Require("text_config") : top;
         ConfigDefaults defaults = architecture.Defaults;
-        if (root.Find("quantization_config") is { } quantization)
+        if ((top.Find("quantization_config") ?? root.Find("quantization_config")) is { } quantization)
         {
             throw quantization.Error("quantized weights are not supported", "choose the checkpoint with plain weights");
         }
@@ -31,13 +32,13 @@ internal static class ModelConfigReader
         int headDim = ReadHeadDim(root, hiddenSize, numQueryHeads, defaults.HeadDim);
         int vocabSize = root.Require("vocab_size").Integer(1, MaxVocabSize);
         int positions = root.Require("max_position_embeddings").Integer(1, MaxPositions);
-        RopeConfig rope = RopeConfigReader.Read(root, defaults.Theta, headDim, positions, defaults.PartialRotation);
+        RopeConfig rope = architecture.ReadRope(root, headDim, positions);
         ModelConfig plain = new()
         {
             Architecture = architecture.Class,
             ModelType = root.Find("model_type")?.String() ?? architecture.ModelType,
             HiddenSize = hiddenSize,
-            IntermediateSize = root.Require("intermediate_size").Integer(1, MaxChannels),
+            IntermediateSize = architecture.ReadIntermediateSize(root.Require("intermediate_size")),
             NumLayers = numLayers,
             NumQueryHeads = numQueryHeads,
             NumKvHeads = ReadNumKvHeads(root, numQueryHeads, defaults.KvHeads),
@@ -46,9 +47,10 @@ internal static class ModelConfigReader
             MaxPositions = RopeConfigReader.ScaledPositions(rope.Scaling, positions),
             RmsNormEps = root.Find("rms_norm_eps")?.Number(0, 1) ?? defaults.Eps,
             Layers = [.. Enumerable.Repeat(new LayerConfig(rope), numLayers)],
-            TieWordEmbeddings = root.Find("tie_word_embeddings")?.Boolean() ?? defaults.Tied,
+            TieWordEmbeddings = (root.Find("tie_word_embeddings") ?? top.Find("tie_word_embeddings"))?.Boolean() ?? defaults.Tied,
             BosTokenId = root.Find("bos_token_id")?.Integer(0, vocabSize - 1),
-            EosTokenIds = ReadEosTokenIds(root, vocabSize) ?? [],
+            EosTokenIds = ReadEosTokenIds(root, vocabSize) ?? ReadEosTokenIds(top, vocabSize) ?? [],
+            WeightPrefix = isNested ? "model.language_model." : "model.",
             TorchDtype = (root.Find("torch_dtype") ?? root.Find("dtype"))?.String(),
         };
         return architecture.Read(root, architecture.Describe(plain) with { Activation = ReadActivation(root, defaults) });
@@ -65,7 +67,7 @@ internal static class ModelConfigReader
         { } id => [id.Integer(0, vocabSize - 1)],
     };
 
-    private static Architecture ReadArchitecture(JsonValue root)
+    private static (Architecture Family, bool IsNested) ReadArchitecture(JsonValue root)
     {
         JsonValue architectures = root.Require("architectures");
         string[] names = [.. architectures.Items().Select(name => name.String())];
@@ -76,10 +78,15 @@ internal static class ModelConfigReader
             throw architectures.Error($"found {found}, expected one of {known}", "choose a checkpoint of one of them");
         }
 
-        return KnownArchitectures.OfClass(only) ?? throw architectures.Error(
+        if (KnownArchitectures.All.FirstOrDefault(architecture => architecture.NestedClass == only) is { } nested)
+        {
+            return (nested, true);
+        }
+
+        return (KnownArchitectures.OfClass(only) ?? throw architectures.Error(
             $"found {ModelFileException.Quote(only)}, which is not known; the nearest known is "
             + $"{KnownArchitectures.Nearest(only, architecture => architecture.Class)}, of {known}",
-            "choose a checkpoint of one of them");
+            "choose a checkpoint of one of them"), false);
     }
 
     private static Activation ReadActivation(JsonValue root, ConfigDefaults defaults)

@@ -140,6 +140,28 @@ public sealed record DynamicScaling(double Factor, int OriginalPositions) : Rope
     }
 }
 
+/// <summary>Proportional RoPE: a share of the frequencies of the whole head, and no rotation of the other pairs.</summary>
+/// <remarks><c>ω_f/s</c> for f below share · d/2, else 0: the exponents are those of the whole head, unlike with a partial rotation. Gemma 4.</remarks>
+/// <param name="Share">The share of pairs that rotate.</param>
+/// <param name="Factor">s.</param>
+public sealed record ProportionalScaling(double Share, double Factor = 1) : RopeScaling
+{
+    internal override double[] Scale(RopeConfig rope, double[] plain, int length)
+    {
+        int rotated = (int)(Share * rope.RotaryDim / 2);
+        return [.. plain.Select((w, f) => f < rotated ? w / Factor : 0)];
+    }
+}
+
+/// <summary>NTK-aware scaling with a fixed α: a larger base at every length.</summary>
+/// <remarks><c>θ' = θ · α^(d/(d − 2))</c>; Hunyuan's configs have it as <c>dynamic</c> with <c>alpha</c>, though nothing in it is dynamic.</remarks>
+/// <param name="Alpha">α.</param>
+public sealed record AlphaScaling(double Alpha) : RopeScaling
+{
+    internal override double[] Scale(RopeConfig rope, double[] plain, int length) =>
+        [.. new RopeConfig(rope.Theta * Math.Pow(Alpha, rope.RotaryDim / (rope.RotaryDim - 2.0)), rope.RotaryDim).Frequencies()];
+}
+
 /// <summary>LongRoPE: one divisor for each frequency, another set for sequences longer than L; cosine and sine get a factor.</summary>
 /// <remarks>
 /// Ding et al. 2024 (arXiv:2402.13753), as Phi-3 has it. Keys keep the divisors of the length at which they were written.

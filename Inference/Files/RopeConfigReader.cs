@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using KvIL.Inference.Models.Architectures;
 
 namespace KvIL.Inference.Files;
 
@@ -19,12 +20,12 @@ internal static class RopeConfigReader
 
     /// <summary>The rotation of layers that attend to everything, or of all layers.</summary>
     /// <param name="root">The config.</param>
-    /// <param name="theta">θ where the file has none.</param>
+    /// <param name="defaults">θ where the file has none, and what the architecture knows.</param>
     /// <param name="headDim">Channels of a head.</param>
     /// <param name="positions"><c>max_position_embeddings</c>.</param>
-    /// <param name="partial">Whether a part of each head may be left unrotated.</param>
-    public static RopeConfig Read(JsonValue root, double theta, int headDim, int positions, bool partial)
+    public static RopeConfig Read(JsonValue root, ConfigDefaults defaults, int headDim, int positions)
     {
+        (double theta, bool partial) = (defaults.Theta, defaults.PartialRotation);
         RopeConfig? ofFullLayers = ReadOfLayers(root, "full_attention", headDim, positions, theta);
         if (ofFullLayers is not null)
         {
@@ -42,7 +43,8 @@ internal static class RopeConfigReader
         share = ReadShare(fields, partial) ?? share;
         theta = fields.Find("rope_theta")?.Number(MinTheta, MaxTheta) ?? theta;
         int dim = RotaryDim(root, headDim, share);
-        return new(theta, dim, ReadScaling(root, fields, dim, positions));
+        AlphaScaling? alpha = defaults.AlphaScaling ? ReadAlpha(fields) : null;
+        return new(theta, dim, alpha ?? ReadScaling(root, fields, dim, positions));
     }
 
     /// <summary>The rotation that the new form gives one kind of layer; null where it gives none.</summary>
@@ -54,9 +56,29 @@ internal static class RopeConfigReader
             return null;
         }
 
+        if ((fields.Find("rope_type") ?? fields.Find("type"))?.String() == "proportional")
+        {
+            return ReadProportional(fields, headDim, theta);
+        }
+
         ReadShare(fields, partial: false);
         theta = fields.Find("rope_theta")?.Number(MinTheta, MaxTheta) ?? theta;
         return new(theta, headDim, ReadScaling(root, fields, headDim, positions));
+    }
+
+    private static RopeConfig ReadProportional(JsonValue fields, int headDim, double theta)
+    {
+        foreach ((string name, JsonValue value) in fields.Members())
+        {
+            if (name != "factor" && !Common.Contains(name) && !value.IsNull)
+            {
+                throw value.Error("rotary positions of type 'proportional' have no such field", "choose another checkpoint");
+            }
+        }
+
+        double share = fields.Find("partial_rotary_factor")?.Number(0, 1) ?? 1;
+        double factor = fields.Find("factor")?.Number(1, MaxFactor) ?? 1;
+        return new(fields.Find("rope_theta")?.Number(MinTheta, MaxTheta) ?? theta, headDim, new ProportionalScaling(share, factor));
     }
 
     /// <summary>Positions that a scaling makes of those that the file names.</summary>
@@ -122,6 +144,24 @@ internal static class RopeConfigReader
             "yarn" => ReadYarn(fields, original, positions),
             _ => ReadLongRope(fields, rotaryDim, original, positions),
         };
+    }
+
+    // Hunyuan calls it dynamic; beside alpha, none of the other fields means anything but the factor, which must be 1.
+    private static AlphaScaling? ReadAlpha(JsonValue fields)
+    {
+        if (fields.Find("alpha") is not { } alpha)
+        {
+            return null;
+        }
+
+        JsonValue kind = fields.Find("type") ?? fields.Find("rope_type") ?? fields.Require("type");
+        if (kind.String() != "dynamic")
+        {
+            throw kind.Expected("'dynamic', since there is an alpha");
+        }
+
+        fields.Find("factor")?.Number(1, 1);
+        return new(alpha.Number(1, MaxFactor));
     }
 
     private static double Factor(JsonValue fields) => fields.Require("factor").Number(1, MaxFactor);

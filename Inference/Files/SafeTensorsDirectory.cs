@@ -26,7 +26,7 @@ internal sealed class SafeTensorsDirectory
         try
         {
             return new(
-                directory, "safetensors", "config.json", config, opened.OpenTensors(),
+                directory, "safetensors", "config.json", config, Plain(opened.OpenTensors(), config.WeightPrefix),
                 File.Exists(tokenizer) ? tokenizer : null, opened._files);
         }
         catch
@@ -34,6 +34,28 @@ internal sealed class SafeTensorsDirectory
             opened._files.ForEach(file => file.Dispose());
             throw;
         }
+    }
+
+    // By the names that a checkpoint of the language model alone has; other parts keep theirs.
+    private static IReadOnlyDictionary<string, FileTensor> Plain(IReadOnlyDictionary<string, FileTensor> tensors, string prefix)
+    {
+        if (prefix == "model.")
+        {
+            return tensors;
+        }
+
+        var plain = new Dictionary<string, FileTensor>();
+        foreach ((string name, FileTensor tensor) in tensors)
+        {
+            bool isOurs = name.StartsWith(prefix, StringComparison.Ordinal);
+            string key = isOurs ? $"model.{name[prefix.Length..]}" : name;
+            if (isOurs || !plain.ContainsKey(key))
+            {
+                plain[key] = tensor;
+            }
+        }
+
+        return plain;
     }
 
     private static ModelConfig ReadConfig(string directory)

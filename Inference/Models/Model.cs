@@ -21,6 +21,7 @@ public sealed class Model : IDisposable
         (_checkpoint, Backend) = (checkpoint, backend);
         _chatTemplate = new(() => ChatTemplates.Of(checkpoint));
         Transformer = new(checkpoint, config, map);
+        EnsureSupported(Transformer, backend);
         MemoryNeed.OfWeights(Transformer).Check(memoryLimit);
         foreach ((string name, TensorSpec spec) in Transformer.Weights)
         {
@@ -65,6 +66,16 @@ public sealed class Model : IDisposable
     /// <exception cref="TemplateException">It is not a template.</exception>
     public ModelChatTemplate? ChatTemplate => _chatTemplate.Value;
 
+    // Before any weight is brought to a device that then lacks a step.
+    private static void EnsureSupported(Transformer transformer, IBackend backend)
+    {
+        if (transformer.Trial().Ops.FirstOrDefault(op => !backend.Supports(op)) is { } missing)
+        {
+            throw new RequestException(
+                $"{transformer.Config.Architecture} takes a step ({missing.Name}) that {backend.Name} cannot run; use --device cpu.");
+        }
+    }
+
     /// <summary>Opens the checkpoint in <paramref name="directory"/> on <paramref name="backend"/>, which must outlive the model.</summary>
     /// <param name="directory">The checkpoint's directory.</param>
     /// <param name="backend">The device.</param>
@@ -72,7 +83,7 @@ public sealed class Model : IDisposable
     /// <param name="memoryLimit">Most bytes of weights; null for what the machine has.</param>
     /// <param name="readTokenizer">Whether to read the tokenizer, if there is one.</param>
     /// <exception cref="ModelFileException">The checkpoint is missing, damaged or not supported.</exception>
-    /// <exception cref="RequestException">The weights are above the limit; none of them was imported.</exception>
+    /// <exception cref="RequestException">The weights are above the limit, or the device lacks a step of the model; none of them was imported.</exception>
     public static Model Open(
         string directory, IBackend backend, SharingMap? map = null, long? memoryLimit = null, bool readTokenizer = true) =>
         Open(directory, backend, config => config, map, memoryLimit, readTokenizer);

@@ -21,7 +21,7 @@ namespace KvIL.Inference.Models;
 /// Other families (<see cref="Architectures"/>) move the norms, norm queries and keys, scale or cap, or give a layer a window. Every
 /// layer finds its keys and values through a <see cref="SharingMap"/>.
 /// </remarks>
-public sealed class Transformer
+public sealed partial class Transformer
 {
     private readonly TransformerWeights _weights;
     private readonly ImmutableArray<int> _ropeOfLayer;
@@ -31,7 +31,7 @@ public sealed class Transformer
     /// <param name="checkpoint">Says shapes and stored types.</param>
     /// <param name="map">Which layer reads whose keys and values; null for each its own.</param>
     /// <exception cref="ModelFileException">A weight is missing or has another shape.</exception>
-    /// <exception cref="ArgumentException">The map has another number of layers, or is cyclic.</exception>
+    /// <exception cref="ArgumentException">The map has another number of layers.</exception>
     public Transformer(Checkpoint checkpoint, SharingMap? map = null)
         : this(checkpoint, checkpoint?.Config!, map)
     {
@@ -47,9 +47,12 @@ public sealed class Transformer
             throw new ArgumentException($"expected a map of {Config.NumLayers} layers, got {Map.NumLayers}.", nameof(map));
         }
 
-        if (Map.IsCyclic)
+        foreach (int layer in Enumerable.Range(0, Map.NumLayers).Where(layer => !SameHeads(layer, Map.Sources[layer])))
         {
-            throw new ArgumentException("expected a map in which no layer reads a store of a layer above it.", nameof(map));
+            int source = Map.Sources[layer];
+            throw new ArgumentException(
+                $"layer {layer} reads layer {source}, which has {Config.NumKvHeadsOf(source)} heads of {Config.HeadDimOf(source)} channels "
+                + $"and not {Config.NumKvHeadsOf(layer)} of {Config.HeadDimOf(layer)}; expected a map between layers of the same heads.", nameof(map));
         }
 
         _epsilon = (float)Config.RmsNormEps;
@@ -61,9 +64,6 @@ public sealed class Transformer
 
     /// <summary>The model's shape.</summary>
     public ModelConfig Config { get; }
-
-    /// <summary>Columns of what goes from layer to layer.</summary>
-    public int StreamWidth => Config.HiddenSize;
 
     /// <summary>Which store each layer reads.</summary>
     public SharingMap Map { get; }
@@ -85,22 +85,32 @@ public sealed class Transformer
         new(
         (float)Config.AttentionScale, Config.Layers[layer].Window, (float?)Config.AttentionSoftCap, Config.StrictlyPast || Map.ReadsAbove(layer));
 
+    /// <summary>The weight that the cached keys of a layer lack, because its readers have each their own and multiply their queries by it; null for none.</summary>
+    /// <remarks><c>q · (g ⊙ k) = (g ⊙ q) · k</c>: exact, and one row of keys serves every reader.</remarks>
+    public string? KeyGain(int layer) => SharesPlainKeys(Map.Stores[layer]) ? $"{Names.Layer(layer)}{Names.KeyNorm(Config)}.weight" : null;
+
     /// <summary>RoPE of a layer as plain numbers.</summary>
-    /// <exception cref="RequestException">Its rotations depend on the length of the text.</exception>
+    /// <exception cref="RequestException">Its rotations depend on the length of the text, or keys are normalised after them.</exception>
     public Rotary Rotary(int layer)
     {
         if (_ropeOfLayer[layer] < 0) return Eviction.Scores.Rotary.None;
+        if (Config.NormAfterRope && Config.QueryKeyNorm != QueryKeyNorm.None)
+        {
+            throw new RequestException("This model normalises keys after it rotates them, so they cannot be turned back; use a policy that reads keys as cached.");
+        }
+
         RopeConfig rope = Ropes[_ropeOfLayer[layer]];
         return rope.DependsOnLength
             ? throw new RequestException("This model's rotations depend on the length of the text, so keys cannot be turned back; use a policy that reads keys as cached.")
             : new(rope.Frequencies(), rope.AttentionFactor);
     }
 
-    /// <summary><c>x = Embed(tokens)</c>, <c>[n, hidden]</c>.</summary>
+    /// <summary><c>x = Embed(tokens)</c>, <c>[n, stream width]</c>: the embedding, and what goes from layer to layer beside it.</summary>
     public Slot Embed(PlanBuilder b, Slot tokens)
     {
         ArgumentNullException.ThrowIfNull(b);
-        return Scaled(b, b.Embed(Weight(b, Names.Embedding), tokens), Config.EmbeddingScale);
+        Slot x = Scaled(b, b.Embed(Weight(b, Names.Embedding), tokens), Config.EmbeddingScale);
+        return Joined(b, [.. Streams(b, x), .. Config.PerLayerInputs is { } inputs ? [EmbedPerLayer(b, x, tokens, inputs)] : Array.Empty<Slot>()]);
     }
 
     /// <summary>The rotations of the tokens' positions, one slot for each of <see cref="Ropes"/>; those that the host takes are inputs.</summary>
@@ -123,23 +133,21 @@ public sealed class Transformer
     /// <summary>One layer; replaces the state's store by its next version where the layer owns it, and its window likewise.</summary>
     /// <param name="b">The plan under construction.</param>
     /// <param name="layer">Number of the layer.</param>
-    /// <param name="x">Hidden state <c>[n, hidden]</c>.</param>
+    /// <param name="x">What the layer below left, <c>[n, stream width]</c>.</param>
     /// <param name="state">Positions, sequences, rotations and the caches' current versions.</param>
-    /// <returns>The hidden state after the layer.</returns>
+    /// <returns>The same after the layer.</returns>
     public Slot Layer(PlanBuilder b, int layer, Slot x, LayerState state)
     {
         ArgumentNullException.ThrowIfNull(b);
         ArgumentNullException.ThrowIfNull(state);
-        (BlockNorms attention, BlockNorms mlp) = Names.Norms(Config.NormPlacement);
-        x = Block(b, layer, x, attention, h => Attention(b, layer, h, state));
-        return Block(b, layer, x, mlp, h => Mlp(b, layer, h));
+        return Config.AltUp is { } altUp ? AlternatingLayer(b, layer, x, state, altUp) : OneStream(b, layer, x, state);
     }
 
     /// <summary>Logits <c>[m, vocabulary]</c> of the chosen rows.</summary>
     public Slot Logits(PlanBuilder b, Slot x, Slot rows)
     {
         ArgumentNullException.ThrowIfNull(b);
-        Slot h = Norm(b, b.GatherRows(x, rows), Names.FinalNorm);
+        Slot h = Norm(b, Result(b, b.GatherRows(x, rows)), Names.FinalNorm);
         Slot logits = b.Linear(h, Weight(b, Config.TieWordEmbeddings ? Names.Embedding : Names.Output));
         logits = Scaled(b, logits, 1 / Config.LogitsDivisor);
         return Config.LogitsSoftCap is double cap ? b.SoftCap(logits, (float)cap) : logits;
@@ -155,13 +163,16 @@ public sealed class Transformer
 
     private Slot Attention(PlanBuilder b, int layer, Slot h, LayerState state)
     {
-        Slot q = Turned(b, layer, Linear(b, h, layer, "self_attn.q_proj"), "self_attn.q_norm", state);
         int store = Map.Stores[layer];
+        Slot q = Turned(b, layer, Linear(b, h, layer, "self_attn.q_proj"), x => HeadNorm(b, layer, x, Names.QueryNorm(Config)), state);
+        q = KeyGain(layer) is string gain ? b.Gain(q, Weight(b, gain)) : q;
         if (Map.StoreOf(layer) is int own and >= 0)
         {
-            Slot k = Turned(b, layer, Linear(b, h, layer, "self_attn.k_proj"), "self_attn.k_norm", state);
-            Slot v = Linear(b, h, layer, "self_attn.v_proj");
-            state.Stores[own] = b.Append(state.Stores[own], k, v, state.Positions, state.Sequences);
+            Slot projected = Linear(b, h, layer, "self_attn.k_proj");
+            Slot k = Turned(b, layer, projected, x => KeyNorm(b, layer, own, x), state);
+            Slot v = Config.Layers[layer].KeysAreValues ? projected : Linear(b, h, layer, "self_attn.v_proj");
+            v = Config.ValueNorm ? b.UnitNorm(v, Config.HeadDimOf(layer), _epsilon) : v;
+            Write(b, own, k, v, state);
         }
 
         foreach (Slot[] windows in (ReadOnlySpan<Slot[]>)[state.Windows, state.Prompts])
@@ -176,20 +187,49 @@ public sealed class Transformer
         return Linear(b, a, layer, "self_attn.o_proj");
     }
 
+    // New rows of a store; better ones in place of those of the pass before, where passes iterate.
+    private void Write(PlanBuilder b, int store, Slot k, Slot v, LayerState state)
+    {
+        if (!state.Replaces)
+        {
+            state.Stores[store] = b.Append(state.Stores[store], k, v, state.Positions, state.Sequences);
+            return;
+        }
+
+        state.Change = Map.Readers(store)[0] < Map.Owner(store) ? b.RowChange(state.Stores[store], k, v, state.Positions, state.Sequences) : null;
+        state.Stores[store] = b.ReplaceRows(state.Stores[store], k, v, state.Positions, state.Sequences);
+    }
+
     private Slot Mlp(PlanBuilder b, int layer, Slot h)
     {
         (Slot gate, Slot up) = (Linear(b, h, layer, "mlp.gate_proj"), Linear(b, h, layer, "mlp.up_proj"));
+        double sparsity = Config.Layers[layer].Sparsity;
+        gate = sparsity > 0 ? b.Sparsify(gate, (float)NormalDistribution.Quantile(sparsity)) : gate;
         return Linear(b, Config.Activation == Activation.Silu ? b.SwiGlu(gate, up) : b.GeGlu(gate, up), layer, "mlp.down_proj");
     }
 
-    // Queries or keys: normalised, then rotated.
-    private Slot Turned(PlanBuilder b, int layer, Slot x, string norm, LayerState state)
+    // Queries or keys: normalised, then rotated; or the other way round.
+    private Slot Turned(PlanBuilder b, int layer, Slot x, Func<Slot, Slot> normed, LayerState state)
     {
-        x = Config.QueryKeyNorm == QueryKeyNorm.None ? x : Norm(b, x, $"{Names.Layer(layer)}{norm}.weight");
-        return _ropeOfLayer[layer] < 0
-            ? x
-            : b.Rope(x, state.Rotations[_ropeOfLayer[layer]], Config.HeadDimOf(layer), Config.RopePairing == RopePairing.Interleaved);
+        Slot Rotated(Slot y) => _ropeOfLayer[layer] < 0
+            ? y
+            : b.Rope(y, state.Rotations[_ropeOfLayer[layer]], Config.HeadDimOf(layer), Config.RopePairing == RopePairing.Interleaved);
+        return Config.NormAfterRope ? normed(Rotated(x)) : Rotated(normed(x));
     }
+
+    private Slot HeadNorm(PlanBuilder b, int layer, Slot x, string norm) =>
+        Config.QueryKeyNorm == QueryKeyNorm.None ? x : Norm(b, x, $"{Names.Layer(layer)}{norm}.weight");
+
+    private Slot KeyNorm(PlanBuilder b, int layer, int store, Slot x) => SharesPlainKeys(store)
+        ? b.UnitNorm(x, Config.HeadDimOf(layer), _epsilon)
+        : HeadNorm(b, layer, x, Names.KeyNorm(Config));
+
+    // Keys that are normalised last go to their readers without the gain of the norm: each reader has its own.
+    private bool SharesPlainKeys(int store) =>
+        Config.NormAfterRope && Config.QueryKeyNorm == QueryKeyNorm.PerHead && Map.Readers(store).Length > 1;
+
+    private bool SameHeads(int layer, int other) =>
+        Config.NumKvHeadsOf(layer) == Config.NumKvHeadsOf(other) && Config.HeadDimOf(layer) == Config.HeadDimOf(other);
 
     // Rows that stand interleaved are put in order by a rotation, if only by the angle 0.
     private RopeConfig? RotationOf(LayerConfig layer, int headDim) => layer.Rope is null && Config.RopePairing == RopePairing.Interleaved
@@ -219,4 +259,10 @@ public sealed record LayerState(Slot Positions, Slot Sequences, Slot[] Rotations
 {
     /// <summary>Rings for every query of a prompt, by layer; empty when they are not wanted.</summary>
     public Slot[] Prompts { get; init; } = [];
+
+    /// <summary>Whether the tokens have rows already, which the layers replace: a pass over a cyclic slice.</summary>
+    public bool Replaces { get; init; }
+
+    /// <summary>F32 <c>[1]</c>, by how much the last layer changed the rows that layers below it read; null where it writes none of these.</summary>
+    public Slot? Change { get; set; }
 }

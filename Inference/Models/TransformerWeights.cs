@@ -23,6 +23,7 @@ internal sealed class TransformerWeights
         }
 
         Declare(Names.FinalNorm, _config.HiddenSize);
+        DeclareStreams();
         for (int layer = 0; layer < _config.NumLayers; layer++)
         {
             DeclareLayer(layer, map.IsOwner(layer));
@@ -48,22 +49,87 @@ internal sealed class TransformerWeights
             Declare($"{prefix}{norm}.weight", hidden);
         }
 
-        Part[] projections = [new("q_proj", queries, true), new("k_proj", keys, isOwner), new("v_proj", keys, isOwner)];
+        Part[] projections = [new("q_proj", queries, true), new("k_proj", keys, isOwner), new("v_proj", keys, isOwner && !_config.Layers[layer].KeysAreValues)];
         DeclareLinears(prefix + "self_attn.", "qkv_proj", projections, hidden, _config.QkvBias);
         if (_config.QueryKeyNorm != QueryKeyNorm.None)
         {
             bool perHead = _config.QueryKeyNorm == QueryKeyNorm.PerHead;
-            Declare(prefix + "self_attn.q_norm.weight", perHead ? headDim : queries);
-            if (isOwner)
+            Declare($"{prefix}{Names.QueryNorm(_config)}.weight", perHead ? headDim : queries);
+            if (isOwner || _config.NormAfterRope)
             {
-                Declare(prefix + "self_attn.k_norm.weight", perHead ? headDim : keys);
+                Declare($"{prefix}{Names.KeyNorm(_config)}.weight", perHead ? headDim : keys);
             }
         }
 
         DeclareLinear(prefix + "self_attn.o_proj", hidden, queries, _config.OutputBias);
-        Part[] gates = [new("gate_proj", _config.IntermediateSize, true), new("up_proj", _config.IntermediateSize, true)];
+        int channels = _config.IntermediateSizeOf(layer);
+        Part[] gates = [new("gate_proj", channels, true), new("up_proj", channels, true)];
         DeclareLinears(prefix + "mlp.", "gate_up_proj", gates, hidden, _config.MlpBias);
-        DeclareLinear(prefix + "mlp.down_proj", hidden, _config.IntermediateSize, _config.MlpBias);
+        DeclareLinear(prefix + "mlp.down_proj", hidden, channels, _config.MlpBias);
+        DeclareStreamsOf(prefix);
+    }
+
+    private void DeclareStreams()
+    {
+        int hidden = _config.HiddenSize;
+        if (_config.PerLayerInputs is { } inputs)
+        {
+            int width = checked(_config.NumLayers * inputs.Width);
+            Declare(Names.PerLayerEmbedding, inputs.VocabSize, width);
+            Declare(Names.PerLayerModel, width, hidden);
+            Declare(Names.PerLayerNorm, inputs.Width);
+        }
+
+        for (int j = 1; j < (_config.AltUp?.Streams ?? 1); j++)
+        {
+            Declare(Names.AltUpProjection(j), hidden, hidden);
+            Declare(Names.AltUpUnembedding(j), hidden, hidden);
+        }
+    }
+
+    private void DeclareStreamsOf(string prefix)
+    {
+        int hidden = _config.HiddenSize;
+        if (_config.LayerScalar)
+        {
+            Declare(prefix + "layer_scalar", 1);
+        }
+
+        if (_config.PerLayerInputs is { } inputs)
+        {
+            Declare(prefix + "per_layer_input_gate.weight", inputs.Width, hidden);
+            Declare(prefix + "per_layer_projection.weight", hidden, inputs.Width);
+            Declare(prefix + "post_per_layer_input_norm.weight", hidden);
+        }
+
+        if (_config.AltUp is { } altUp)
+        {
+            (int streams, string altup, string laurel) = (altUp.Streams, prefix + "altup.", prefix + "laurel.");
+            Declare(altup + "router_norm.weight", hidden);
+            Declare(altup + "modality_router.weight", streams, hidden);
+            Declare(altup + "prediction_coefs.weight", streams * streams, streams);
+            Declare(altup + "correction_coefs.weight", streams, streams);
+            RefuseBeyond(altup + "correction_coefs.weight", altUp.CoefficientLimit);
+            if (altUp.ScalesCorrected)
+            {
+                Declare(altup + "correct_output_scale", hidden);
+            }
+
+            Declare(laurel + "linear_left.weight", altUp.LaurelRank, hidden);
+            Declare(laurel + "linear_right.weight", hidden, altUp.LaurelRank);
+            Declare(laurel + "post_laurel_norm.weight", hidden);
+        }
+    }
+
+    // The library clips these coefficients; here a coefficient that there is to clip is refused.
+    private void RefuseBeyond(string name, double? limit)
+    {
+        if (limit is double most && !_tensors[name].Floats().All(value => Math.Abs(value) <= most))
+        {
+            throw new ModelFileException(
+                FormattableString.Invariant($"{_tensors[name].Path}: the tensor {name} has a number beyond altup_coef_clip {most}, ")
+                + "which is not supported; download the checkpoint again or choose another.");
+        }
     }
 
     // Projections of one input: tensors of their own, or rows of a fused one in this order.
@@ -129,7 +195,23 @@ internal static class Names
     public const string Output = "lm_head.weight";
     public const string FinalNorm = "model.norm.weight";
 
+    public const string PerLayerEmbedding = "model.embed_tokens_per_layer.weight";
+    public const string PerLayerModel = "model.per_layer_model_projection.weight";
+    public const string PerLayerNorm = "model.per_layer_projection_norm.weight";
+
     public static string Layer(int layer) => $"model.layers.{layer}.";
+
+    /// <summary>Makes stream <paramref name="j"/>, above 0, from the embedding.</summary>
+    public static string AltUpProjection(int j) => $"model.altup_projections.{j - 1}.weight";
+
+    /// <summary>Brings stream <paramref name="j"/>, above 0, back.</summary>
+    public static string AltUpUnembedding(int j) => $"model.altup_unembed_projections.{j - 1}.weight";
+
+    /// <summary>The norm of queries.</summary>
+    public static string QueryNorm(ModelConfig config) => config.NormAfterRope ? "self_attn.query_layernorm" : "self_attn.q_norm";
+
+    /// <summary>The norm of keys.</summary>
+    public static string KeyNorm(ModelConfig config) => config.NormAfterRope ? "self_attn.key_layernorm" : "self_attn.k_norm";
 
     /// <summary>The norms around each of a layer's two blocks.</summary>
     public static (BlockNorms Attention, BlockNorms Mlp) Norms(NormPlacement placement) => placement switch

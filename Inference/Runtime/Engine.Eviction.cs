@@ -1,8 +1,8 @@
+using System.Collections.Immutable;
 using KvIL.Backends;
 using KvIL.Eviction;
 using KvIL.Inference.Models;
 using KvIL.Plans;
-using KvIL.Tensors;
 
 namespace KvIL.Inference.Runtime;
 
@@ -35,7 +35,7 @@ public sealed partial class Engine
         {
             if (totals[store] < cache.Rows(store, sequence))
             {
-                costs.AddRange(Compact(cache, cache, store, sequence, new(policy, totals[store], FreeRows(policy, reserve)) { Scores = scores[store], IsFirst = true }));
+                costs.AddRange(Compact(cache, cache, store, sequence, FirstCut(store, policy, totals[store], reserve) with { Scores = scores[store] }));
             }
         }
 
@@ -52,10 +52,11 @@ public sealed partial class Engine
     /// <param name="cost">Loss and bounds per layer, where the engine measures them and something was evicted.</param>
     /// <param name="rows">Rows per KV head of each store in place of those that the policy's budget means; for published roundings.</param>
     /// <param name="remembers">Whether the fork remembers queries; one that does not is cheaper, and cannot be evicted by attention again.</param>
+    /// <param name="given">What <see cref="RowScores"/> gave for this score, so that it is not computed again; null computes it.</param>
     /// <exception cref="RequestException">The policy reads more queries than are remembered, or the backend cannot run it.</exception>
     public KvCache Fork(
         KvCache cache, int sequence, EvictionPolicy policy, int reserve, out IReadOnlyList<EvictionCost> cost, IReadOnlyList<int>? rows = null,
-        bool remembers = true)
+        bool remembers = true, IReadOnlyList<float[]>? given = null)
     {
         ArgumentNullException.ThrowIfNull(cache);
         ArgumentNullException.ThrowIfNull(policy);
@@ -63,16 +64,17 @@ public sealed partial class Engine
         _traces.Clear();
         reserve = Math.Min(reserve, Options.MaxTokens - cache.Position(sequence));
         long[] totals = rows is null ? StoreTotals(cache, sequence, policy)
-            : [.. rows.Select((r, store) => Math.Min((long)r * StoreSpec.NumKvHeads, cache.Rows(store, sequence)))];
-        float[]?[] scores = Compare(cache, sequence, policy, totals);
+            : [.. rows.Select((r, store) => Math.Min((long)r * KvHeads(store), cache.Rows(store, sequence)))];
+        float[]?[] scores = given is null ? Compare(cache, sequence, policy, totals) : [.. given];
         KvCache fork = Copy(cache, remembers && cache.Remembers);
         SetPolicy(fork, sequence, policy, totals, reserve);
         List<EvictionCost> costs = [];
         for (int store = 0; store < totals.Length; store++)
         {
             bool evicts = totals[store] < cache.Rows(store, sequence);
-            int room = Room(policy, fork.At(store, sequence).Kept, totals[store], evicts, reserve);
-            costs.AddRange(Compact(cache, fork, store, sequence, new(policy, totals[store], room) { Scores = scores[store], IsFirst = evicts }));
+            Cut cut = FirstCut(store, policy, totals[store], reserve);
+            int room = Room(cut.Policy, fork.At(store, sequence).Kept, totals[store], evicts, reserve, KvHeads(store));
+            costs.AddRange(Compact(cache, fork, store, sequence, cut with { Free = room, Scores = scores[store], IsFirst = cut.IsFirst && evicts }));
         }
 
         Renumber(fork, sequence, policy);
@@ -91,7 +93,7 @@ public sealed partial class Engine
             RequireQueries(policy, Options.MaxTokens);
         }
 
-        return policy.KeepsEverything ? null : Eviction(Key(policy, store, RankingOf(policy), FirstExtras, wholePrompt)).Plan;
+        return policy.KeepsEverything ? null : Eviction(Key(policy, store, RankingOf(policy), FirstExtras | CountsOf(policy, RankingOf(policy)), wholePrompt)).Plan;
     }
 
     /// <summary>Positions that every later eviction of a sequence keeps, whatever their scores; they count in the budget.</summary>
@@ -110,15 +112,21 @@ public sealed partial class Engine
         bool wholePrompt = policy.NeedsAllQueries && Options.RemembersPrompt;
         for (int store = 0; store < Model.Transformer.Map.NumStores; store++)
         {
+            if (IsRing(store, policy))
+            {
+                Eviction(Key(policy, store, Ranking.Recency, EvictionExtras.None, wholePrompt: false));
+                continue;
+            }
+
             foreach (EvictionExtras extras in (ReadOnlySpan<EvictionExtras>)[EvictionExtras.None, FirstExtras])
             {
                 Eviction(Key(policy, store, Ranking.Recency, extras, wholePrompt: false)); // what is cut by recency, and what is laid out anew
-                Eviction(Key(policy, store, RankingOf(policy), extras, wholePrompt));
+                Eviction(Key(policy, store, RankingOf(policy), extras | CountsOf(policy, RankingOf(policy)), wholePrompt));
             }
 
             if (policy.ComparesStores || policy.Accumulates)
             {
-                EvictionExtras sums = policy.Accumulates ? EvictionExtras.Trace : EvictionExtras.None;
+                EvictionExtras sums = (policy.Accumulates ? EvictionExtras.Trace : EvictionExtras.None) | CountsOf(policy, Ranking.GivenScores);
                 foreach (bool whole in (ReadOnlySpan<bool>)[wholePrompt, false])
                 {
                     Eviction(Key(policy, store, Ranking.ScoresOnly, EvictionExtras.None, whole));
@@ -159,19 +167,24 @@ public sealed partial class Engine
         }
     }
 
+    // What is measured and traced, unless it only drops what nobody sees.
+    private Cut FirstCut(int store, EvictionPolicy policy, long total, int reserve) =>
+        new(PolicyOf(store, policy), total, FreeRows(PolicyOf(store, policy), reserve)) { IsFirst = !IsRing(store, policy) };
+
     // One store, one sequence: what `from` holds, cut to a total, becomes the store of `to`.
     private IReadOnlyList<EvictionCost> Compact(KvCache from, KvCache to, int store, int sequence, Cut cut)
     {
         KvCache.Occupancy before = from.At(store, sequence);
         EvictionPolicy policy = cut.Policy;
-        int heads = StoreSpec.NumKvHeads;
+        int heads = KvHeads(store);
         long total = Math.Min(cut.Total, before.Rows);
         int perHead = (int)(total / heads);
         (int sinks, int window) = policy.Protected(before.LongestRun);
         bool byScore = policy.UsesScores && total > (long)(window + sinks) * heads && from.Tokens(sequence) > window && total < before.Rows
             && (cut.Prompt is not null || cut.Scores is not null || policy.Queries(int.MaxValue) == 0 || Options.Window > 0)
             && from.FreshQueries(sequence) >= (policy.NeedsAllQueries ? 1 : policy.Queries(int.MaxValue));
-        int open = Math.Max(0, perHead - to.Protected[sequence].Length); // what a user protects comes first
+        ImmutableArray<int> kept = ReferenceEquals(policy, _rings[store]) ? [] : to.Protected[sequence];
+        int open = Math.Max(0, perHead - kept.Length); // what a user protects comes first
         window = Math.Min(window, open);
         sinks = Math.Min(byScore ? sinks : policy.Sinks, open - window);
         if (byScore && policy.Accumulates && cut.Scores is null)
@@ -182,10 +195,11 @@ public sealed partial class Engine
         Ranking ranking = !byScore ? Ranking.Recency : cut.Scores is null ? Ranking.Scores : Ranking.GivenScores;
         EvictionExtras extras = (cut.IsFirst ? FirstExtras : EvictionExtras.None)
             | (policy.Rerotates && total < before.Rows ? EvictionExtras.Rerotate : EvictionExtras.None)
-            | (to.Protected[sequence].IsEmpty || total == before.Rows ? EvictionExtras.None : EvictionExtras.Protect)
-            | (policy.Accumulates && ranking == Ranking.GivenScores ? EvictionExtras.Trace : EvictionExtras.None); // sums follow their rows
+            | (kept.IsEmpty || total == before.Rows ? EvictionExtras.None : EvictionExtras.Protect)
+            | (policy.Accumulates && ranking == Ranking.GivenScores ? EvictionExtras.Trace : EvictionExtras.None) // sums follow their rows
+            | CountsOf(policy, ranking);
         EvictionExecutable eviction = Eviction(Key(policy, store, ranking, extras, cut.Prompt is not null));
-        IStore fresh = Model.Backend.Allocate(StoreSpec with { Rows = to.PoolRows(store, sequence, total + ((long)cut.Free * heads)) });
+        IStore fresh = Model.Backend.Allocate(StoreSpec(store) with { Rows = to.PoolRows(store, sequence, total + ((long)cut.Free * heads)) });
         try
         {
             eviction.Enqueue(new(from, store, sequence, before.LongestRun, (int)total, sinks, window, cut.Free)
@@ -194,7 +208,8 @@ public sealed partial class Engine
                 Queries = QueriesAtHand(from, sequence, policy, cut),
                 Prompt = cut.Prompt,
                 Scores = ranking == Ranking.GivenScores ? cut.Scores : null,
-                Protected = extras.HasFlag(EvictionExtras.Protect) ? to.Protected[sequence] : [],
+                Counts = TableCounts(from, store, sequence, policy, ranking, (Math.Min(perHead, sinks + window + kept.Length), total)),
+                Protected = extras.HasFlag(EvictionExtras.Protect) ? kept : [],
             });
             if (cut.IsFirst && Options.Trace)
             {
@@ -226,7 +241,7 @@ public sealed partial class Engine
 
     private EvictionTrace Trace(EvictionExecutable eviction, KvCache from, int store, int sequence, int total, (int Sinks, int Window, bool ByScore) how)
     {
-        int heads = StoreSpec.NumKvHeads;
+        int heads = KvHeads(store);
         int stride = from.At(store, sequence).LongestRun;
         int[] lengths = Lengths(from, store, sequence);
         float[][] scores = Split(eviction.Scores(stride));
@@ -245,15 +260,15 @@ public sealed partial class Engine
 
     private int[] Lengths(KvCache cache, int store, int sequence)
     {
-        int[] lengths = new int[StoreSpec.Runs];
+        int[] lengths = new int[StoreSpec(store).Runs];
         _queue.Download<int>(cache.Store(store).Lengths, lengths);
         _queue.Synchronize();
-        return lengths[(sequence * StoreSpec.NumKvHeads)..((sequence + 1) * StoreSpec.NumKvHeads)];
+        return lengths[(sequence * KvHeads(store))..((sequence + 1) * KvHeads(store))];
     }
 
     private int[] Positions(KvCache cache, int store, int run, int count)
     {
-        long[] starts = new long[StoreSpec.Runs];
+        long[] starts = new long[StoreSpec(store).Runs];
         int[] positions = new int[count];
         _queue.Download<long>(cache.Store(store).Starts, starts);
         _queue.Synchronize();

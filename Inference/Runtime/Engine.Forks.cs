@@ -33,17 +33,36 @@ public sealed partial class Engine
         return fork;
     }
 
+    /// <summary>Scores of a sequence's rows, which serve every fork by the same score, whatever its budget and its split over heads.</summary>
+    /// <param name="cache">A cache of this engine.</param>
+    /// <param name="sequence">The sequence, all of its prompt seen.</param>
+    /// <param name="policy">A policy that scores rows and does not compare stores.</param>
+    /// <returns>By store, <c>[kv_heads, longest run]</c>; those of rows that the policy always keeps do not matter.</returns>
+    /// <exception cref="ArgumentException">The policy has no scores, or compares stores by them.</exception>
+    /// <exception cref="RequestException">The policy reads more queries than are remembered, or the backend cannot run it.</exception>
+    public IReadOnlyList<float[]> RowScores(KvCache cache, int sequence, EvictionPolicy policy)
+    {
+        ArgumentNullException.ThrowIfNull(cache);
+        ArgumentNullException.ThrowIfNull(policy);
+        if (!Scores(policy) || policy.ComparesStores)
+        {
+            throw new ArgumentException($"{policy.Name} has no scores of one store for itself.", nameof(policy));
+        }
+
+        RequireQueries(policy, cache, sequence);
+        return [.. Enumerable.Range(0, Model.Transformer.Map.NumStores).Select(store => ScoreOf(cache, store, sequence, new(policy, 0, 0)).Scores)];
+    }
+
     /// <summary>Where caches that remember no queries leave theirs: one set for all of them, which nobody reads.</summary>
-    internal IReadOnlyList<IBuffer> UnreadQueries() => _unread ??= WindowSpec is TensorSpec spec
-        ? [.. Enumerable.Range(0, Model.Config.NumLayers).Select(_ => Model.Backend.Allocate(spec, MemoryKind.Cache))]
-        : [];
+    internal IReadOnlyList<IBuffer> UnreadQueries() => _unread ??=
+        [.. Enumerable.Range(0, Model.Config.NumLayers).Select(WindowSpec).OfType<TensorSpec>().Select(spec => Model.Backend.Allocate(spec, MemoryKind.Cache))];
 
     private void CheckRows(KvCache cache, int sequence, IReadOnlyList<int[][]> rows)
     {
         int stores = Model.Transformer.Map.NumStores;
-        if (rows.Count != stores || rows.Any(heads => heads.Length != StoreSpec.NumKvHeads))
+        if (rows.Count != stores || rows.Index().Any(heads => heads.Item.Length != KvHeads(heads.Index)))
         {
-            throw new ArgumentException($"expected rows of {stores} stores with {StoreSpec.NumKvHeads} heads each.", nameof(rows));
+            throw new ArgumentException($"expected rows of {stores} stores, of each of their heads.", nameof(rows));
         }
 
         for (int store = 0; store < stores; store++)
@@ -63,7 +82,7 @@ public sealed partial class Engine
     // A row that is named scores 1, another 0, and each head keeps as many as are named.
     private void KeepRows(KvCache from, KvCache to, int store, int sequence, int[][] rows, int free)
     {
-        int heads = StoreSpec.NumKvHeads;
+        int heads = KvHeads(store);
         int stride = from.At(store, sequence).LongestRun;
         float[] scores = new float[heads * stride];
         for (int head = 0; head < heads; head++)
@@ -77,7 +96,7 @@ public sealed partial class Engine
         int[] counts = [.. rows.Select(kept => kept.Length)];
         int total = counts.Sum();
         EvictionExecutable eviction = Eviction(Key(EvictionPolicy.Full, store, Ranking.GivenRows, EvictionExtras.None, wholePrompt: false));
-        IStore fresh = Model.Backend.Allocate(StoreSpec with { Rows = to.PoolRows(store, sequence, total + ((long)free * heads)) });
+        IStore fresh = Model.Backend.Allocate(StoreSpec(store) with { Rows = to.PoolRows(store, sequence, total + ((long)free * heads)) });
         try
         {
             eviction.Enqueue(new(from, store, sequence, stride, total, 0, 0, free) { Fresh = fresh, Scores = scores, Counts = counts });
@@ -101,11 +120,11 @@ public sealed partial class Engine
             fork.Assume(cache, other);
         }
 
-        if (remembers && WindowSpec is not null)
+        if (remembers)
         {
-            float[] window = new float[WindowSpec.Shape.MaxElements];
             for (int layer = 0; layer < cache.Windows.Length; layer++)
             {
+                float[] window = new float[WindowSpec(layer)!.Shape.MaxElements];
                 _queue.Download<float>(cache.Windows[layer], window);
                 _queue.Synchronize();
                 _queue.Upload<float>(window, fork.Windows[layer]);

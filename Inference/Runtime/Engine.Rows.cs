@@ -1,6 +1,5 @@
 using KvIL.Backends;
 using KvIL.Eviction;
-using KvIL.Tensors;
 
 namespace KvIL.Inference.Runtime;
 
@@ -10,13 +9,16 @@ public sealed partial class Engine
     // Rows of each store over its heads that the budget means, before stores are compared.
     private long[] StoreTotals(KvCache cache, int sequence, EvictionPolicy policy)
     {
-        int[] rows = StoreRows.Of(policy, cache.Tokens(sequence), Model.Transformer.Map.NumStores);
-        CheckRows(policy, rows.Min(), cache.Tokens(sequence), cache, sequence);
-        return [.. rows.Select(r => (long)r * StoreSpec.NumKvHeads)];
+        int[] rows = RowsOf(policy, cache.Tokens(sequence));
+        CheckRows(policy, rows, cache.Tokens(sequence), cache, sequence);
+        return Totals(rows);
     }
 
-    private static void CheckRows(EvictionPolicy policy, int rows, int tokens, KvCache cache, int sequence)
+    private long[] Totals(int[] rows) => [.. rows.Select((r, store) => (long)r * KvHeads(store))];
+
+    private void CheckRows(EvictionPolicy policy, int[] rowsOfStores, int tokens, KvCache cache, int sequence)
     {
+        int rows = Evicting(policy).Select(store => rowsOfStores[store]).Append(int.MaxValue).Min();
         int needed = cache.Protected[sequence].Length;
         (int sinks, int window) = policy.Protected(tokens);
         if (needed > 0 && rows < (long)needed + window + sinks && rows < tokens)
@@ -37,13 +39,14 @@ public sealed partial class Engine
     private float[]?[] Compare(KvCache cache, int sequence, EvictionPolicy policy, long[] totals)
     {
         float[]?[] scores = new float[totals.Length][];
-        if (!Compares(policy, totals, cache.Tokens(sequence)) || totals.Sum() >= Enumerable.Range(0, totals.Length).Sum(store => cache.Rows(store, sequence)))
+        int[] evicting = Evicting(policy);
+        if (!Compares(policy, totals, cache.Tokens(sequence)) || evicting.Sum(store => totals[store]) >= evicting.Sum(store => cache.Rows(store, sequence)))
         {
             return scores;
         }
 
         float[] preferences = new float[totals.Length];
-        for (int store = 0; store < totals.Length; store++)
+        foreach (int store in evicting)
         {
             (scores[store], preferences[store]) = ScoreOf(cache, store, sequence, new(policy, totals[store], 0));
         }
@@ -56,7 +59,7 @@ public sealed partial class Engine
     private bool Compares(EvictionPolicy policy, long[] totals, int tokens)
     {
         (int sinks, int window) = policy.Protected(tokens);
-        return policy.ComparesStores && Scores(policy) && totals.Min() > ((long)sinks + window) * StoreSpec.NumKvHeads;
+        return policy.ComparesStores && Scores(policy) && Evicting(policy).All(store => totals[store] > ((long)sinks + window) * KvHeads(store));
     }
 
     // Scores of a store for the host, and CAKE's preference where it is asked for.
@@ -73,8 +76,8 @@ public sealed partial class Engine
         KvCache.Occupancy held = cache.At(store, sequence);
         int queries = cut.Prompt is not null ? cut.PromptQueries
             : Math.Min(Math.Min(cache.Tokens(sequence) - held.SummedAt, cache.FreshQueries(sequence)), Options.Window);
-        float[] sums = queries == 0 ? new float[StoreSpec.NumKvHeads * held.LongestRun] : Score(cache, store, sequence, cut, queries, (0, 0)).Scores;
-        for (int h = 0; h < StoreSpec.NumKvHeads; h++)
+        float[] sums = queries == 0 ? new float[KvHeads(store) * held.LongestRun] : Score(cache, store, sequence, cut, queries, (0, 0)).Scores;
+        for (int h = 0; h < KvHeads(store); h++)
         {
             Span<float> head = sums.AsSpan(h * held.LongestRun, held.LongestRun);
             ReadOnlySpan<float> before = held.Sums is null ? [] : held.Sums[h];
@@ -106,34 +109,42 @@ public sealed partial class Engine
 
     private void Divide(KvCache cache, int sequence, EvictionPolicy policy, long[] totals, float[][] scores, float[] preferences)
     {
-        StoreScores[] stores = [.. scores.Select((s, store) =>
+        int[] evicting = Evicting(policy);
+        long total = evicting.Sum(store => totals[store]);
+        StoreScores[] stores = [.. evicting.Select(store =>
         {
             int longest = cache.At(store, sequence).LongestRun;
             (int sinks, int window) = policy.Protected(longest);
-            return new StoreScores(s, longest, Lengths(cache, store, sequence), sinks, window);
+            return new StoreScores(scores[store], longest, Lengths(cache, store, sequence), sinks, window);
         })];
         if (policy.Layers == LayerAllocation.Global)
         {
-            GlobalBudgets.Split(stores, totals.Sum()).CopyTo(totals, 0);
+            foreach ((int i, long share) in GlobalBudgets.Split(stores, total).Index()) totals[evicting[i]] = share;
             return;
         }
 
         // PrefixKV and CAKE divide rows per head: all heads of a layer keep as many.
+        int heads = KvHeads(evicting[0]);
+        if (evicting.Any(store => KvHeads(store) != heads))
+        {
+            throw new RequestException($"{policy.Name} divides rows over stores of equally many heads, and this model's differ; use global-snapkv or ada-snapkv.");
+        }
+
         int[] candidates = [.. stores.Select(s => s.Candidates(0).Length)];
         int[] rows = new int[stores.Length];
-        long spare = (totals.Sum() - stores.Sum(s => s.ProtectedTotal)) / StoreSpec.NumKvHeads;
+        long spare = (total - stores.Sum(s => s.ProtectedTotal)) / heads;
         if (policy.Layers == LayerAllocation.Prefix)
         {
             PrefixBudgets.Maximin([.. stores.Select(s => PrefixBudgets.Weights(s.Candidates(0)))], spare, 0, rows);
         }
         else
         {
-            ProportionalBudgets.Split(ProportionalBudgets.Weights([.. preferences.Select(p => (double)p)]), candidates, spare, rows);
+            ProportionalBudgets.Split(ProportionalBudgets.Weights([.. evicting.Select(store => (double)preferences[store])]), candidates, spare, rows);
         }
 
-        for (int store = 0; store < rows.Length; store++)
+        for (int i = 0; i < rows.Length; i++)
         {
-            totals[store] = stores[store].ProtectedTotal + ((long)rows[store] * StoreSpec.NumKvHeads);
+            totals[evicting[i]] = stores[i].ProtectedTotal + ((long)rows[i] * heads);
         }
     }
 
@@ -145,16 +156,16 @@ public sealed partial class Engine
         {
             ref KvCache.Occupancy occupancy = ref cache.At(store, sequence);
             occupancy.Kept = Math.Max(
-                KeptRows(policy, totals[store], (long)cache.Tokens(sequence) * StoreSpec.NumKvHeads, StoreSpec.NumKvHeads),
-                (long)cache.Protected[sequence].Length * StoreSpec.NumKvHeads);
-            occupancy.Slack = FreeRows(policy, reserve);
+                KeptRows(policy, totals[store], (long)cache.Tokens(sequence) * KvHeads(store), KvHeads(store)),
+                (long)cache.Protected[sequence].Length * KvHeads(store));
+            occupancy.Slack = FreeRows(PolicyOf(store, policy), reserve);
         }
     }
 
     // After rows moved to consecutive positions the next token stands right behind them.
     private void Renumber(KvCache cache, int sequence, EvictionPolicy policy)
     {
-        long rows = cache.Rows(0, sequence) / StoreSpec.NumKvHeads;
+        long rows = cache.Rows(0, sequence) / KvHeads(0);
         if (policy.Rerotates && rows < cache.Position(sequence))
         {
             cache.MoveTo(sequence, (int)rows);
@@ -165,9 +176,7 @@ public sealed partial class Engine
     internal static int Room(EvictionPolicy policy, int rows, int tokens, int reserve) =>
         Room(policy, KeptRows(policy, rows, tokens, 1), rows, rows < tokens, reserve, 1);
 
-    private int Room(EvictionPolicy policy, long kept, long total, bool evicts, int reserve) =>
-        Room(policy, kept, total, evicts, reserve, StoreSpec.NumKvHeads);
-
+    // The same, from rows over all heads.
     private static int Room(EvictionPolicy policy, long kept, long total, bool evicts, int reserve, int heads)
     {
         if (policy.KeepsEverything)
@@ -196,9 +205,11 @@ public sealed partial class Engine
             for (int store = 0; store < Model.Transformer.Map.NumStores; store++)
             {
                 ref KvCache.Occupancy occupancy = ref cache.At(store, sequence);
-                if (occupancy.Free < end - first && !policy.KeepsEverything && occupancy.Rows > occupancy.Kept)
+                EvictionPolicy own = PolicyOf(store, policy);
+                long kept = KeptOf(cache, store, sequence);
+                if (occupancy.Free < end - first && !own.KeepsEverything && occupancy.Rows > kept)
                 {
-                    Compact(cache, cache, store, sequence, new(policy, occupancy.Kept, Math.Max(occupancy.Slack, end - first)));
+                    Compact(cache, cache, store, sequence, new(own, kept, Math.Max(Math.Max(occupancy.Slack, own.Slack), end - first)));
                 }
 
                 Reserve(cache, store, sequence, end - first);
@@ -226,7 +237,7 @@ public sealed partial class Engine
         else
         {
             // Enlarging copies everything, so it takes more than it needs, up to what the run allows.
-            int most = cache.Policies[sequence].KeepsEverything ? cache.Tokens(sequence) / 2 : occupancy.Slack;
+            int most = PolicyOf(store, cache.Policies[sequence]).KeepsEverything ? cache.Tokens(sequence) / 2 : occupancy.Slack;
             int room = Math.Max(rows, Math.Min(most, Options.MaxTokens - cache.Position(sequence)));
             Compact(cache, cache, store, sequence, new(EvictionPolicy.Full, occupancy.Rows, room));
         }
@@ -234,18 +245,18 @@ public sealed partial class Engine
 
     private void AllocateEmpty(KvCache cache, int store)
     {
-        int runs = StoreSpec.Runs;
+        int runs = StoreSpec(store).Runs;
         long[] starts = new long[runs];
         int[] capacities = new int[runs];
         long rows = 0;
         for (int run = 0; run < runs; run++)
         {
             starts[run] = rows;
-            capacities[run] = cache.At(store, run / StoreSpec.NumKvHeads).Free;
+            capacities[run] = cache.At(store, run / KvHeads(store)).Free;
             rows += capacities[run];
         }
 
-        IStore fresh = Model.Backend.Allocate(StoreSpec with { Rows = rows });
+        IStore fresh = Model.Backend.Allocate(StoreSpec(store) with { Rows = rows });
         _queue.Upload<long>(starts, fresh.Starts);
         _queue.Upload<int>(capacities, fresh.Capacities);
         cache.Replace(store, fresh);

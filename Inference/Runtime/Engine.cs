@@ -1,6 +1,8 @@
 using KvIL.Backends;
+using KvIL.Eviction;
 using KvIL.Inference.Models;
 using KvIL.Plans;
+using KvIL.Sharing;
 using KvIL.Tensors;
 
 namespace KvIL.Inference.Runtime;
@@ -12,6 +14,7 @@ namespace KvIL.Inference.Runtime;
 /// </remarks>
 public sealed partial class Engine : IDisposable
 {
+    private readonly StoreSpec[] _storeSpecs;
     private readonly IQueue _queue;
     private readonly ForwardPass _forward;
     private readonly IBuffer _tokenBuffer;
@@ -32,9 +35,12 @@ public sealed partial class Engine : IDisposable
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
         (Model, Options) = (model, Validate(model, options));
-        StoreSpec = new(Options.Sequences, model.Config.NumKvHeads, model.Config.HeadDim, Options.RowType, 0);
-        WindowSpec = Options.Window == 0 ? null
-            : new(DType.F32, Options.Sequences, Options.Window, model.Config.NumQueryHeads * model.Config.HeadDim);
+        SharingMap map = model.Transformer.Map;
+        _storeSpecs = [.. Enumerable.Range(0, map.NumStores).Select(map.Owner).Select(owner => new StoreSpec(
+            Options.Sequences, model.Config.NumKvHeadsOf(owner), model.Config.HeadDimOf(owner), Options.RowType, 0))];
+        _retentions = [.. Enumerable.Range(0, map.NumStores).Select(RetentionOf)];
+        _rings = [.. _retentions.Select(rows => rows is null ? null : EvictionPolicy.Parse($"sliding:budget={rows},sinks=0"))];
+        _seesEverything = _rings.Contains(null);
         IBackend backend = model.Backend;
         _queue = backend.CreateQueue();
         _forward = new(this);
@@ -60,15 +66,15 @@ public sealed partial class Engine : IDisposable
     /// <summary>The plan of a pass.</summary>
     public Plan ForwardPlan => _forward.Plan;
 
-    /// <summary>Spec of every store, rows left open.</summary>
-    internal StoreSpec StoreSpec { get; }
+    /// <summary>Spec of a store, rows left open: the shape of its owner's heads.</summary>
+    internal StoreSpec StoreSpec(int store) => _storeSpecs[store];
 
-    /// <summary>Spec of the remembered queries of one layer; null when none are remembered.</summary>
-    internal TensorSpec? WindowSpec { get; }
+    /// <summary>Spec of the remembered queries of a layer; null when none are remembered.</summary>
+    internal TensorSpec? WindowSpec(int layer) => Options.Window == 0 ? null
+        : new(DType.F32, Options.Sequences, Options.Window, Model.Config.QueryWidthOf(layer));
 
-    /// <summary>Spec of the queries of a whole prompt in one layer.</summary>
-    internal TensorSpec PromptSpec =>
-        new(DType.F32, Options.Sequences, Options.MaxTokens, Model.Config.NumQueryHeads * Model.Config.HeadDim);
+    /// <summary>Spec of the queries of a whole prompt in a layer.</summary>
+    internal TensorSpec PromptSpec(int layer) => new(DType.F32, Options.Sequences, Options.MaxTokens, Model.Config.QueryWidthOf(layer));
 
     /// <summary>Bytes of scratch of a pass.</summary>
     internal long ForwardScratchBytes => _forward.ScratchBytes;
@@ -107,6 +113,12 @@ public sealed partial class Engine : IDisposable
             _lengths[sequences[first]] = Math.Max(promptLength, after);
         }
 
+        if (Model.Transformer.Map.IsCyclic && HasRuns(sequences))
+        {
+            ForwardRuns(cache, sequences, ids, logitRows);
+            return;
+        }
+
         int logitsDone = 0;
         for (int first = 0; first < ids.Length; first += Options.Chunk)
         {
@@ -125,6 +137,31 @@ public sealed partial class Engine : IDisposable
         }
 
         _queue.Synchronize();
+    }
+
+    // A cyclic map takes one token of a sequence in a pass; more of them need passes of their own.
+    private static bool HasRuns(ReadOnlySpan<int> sequences)
+    {
+        for (int i = 1; i < sequences.Length; i++)
+        {
+            if (sequences[i] == sequences[i - 1]) return true;
+        }
+
+        return false;
+    }
+
+    private void ForwardRuns(KvCache cache, ReadOnlySpan<int> sequences, ReadOnlySpan<int> ids, ReadOnlySpan<int> logitRows)
+    {
+        int done = 0;
+        for (int first = 0; first < ids.Length;)
+        {
+            int end = EndOfRun(sequences, first), wanted = 0;
+            while (done + wanted < logitRows.Length && logitRows[done + wanted] < end) wanted++;
+            int[] rows = logitRows.Slice(done, wanted).ToArray();
+            for (int i = 0; i < wanted; i++) rows[i] -= first;
+            ForwardLayerwise(cache, sequences[first], ids[first..end], rows, done, _lengths[sequences[first]]);
+            (first, done) = (end, done + wanted);
+        }
     }
 
     /// <inheritdoc/>

@@ -33,6 +33,12 @@ public sealed record EngineOptions
     /// <summary>Most rows of logits that one call gives.</summary>
     public int MaxLogitRows { get; init; } = 1;
 
+    /// <summary>Whether rows stay that no layer sees any more, because every reader's window has passed them.</summary>
+    public bool KeepsHiddenRows { get; init; }
+
+    /// <summary>Whether layers above the last one that writes a store run only for the tokens whose logits or queries are needed (YOCO, Sun et al. 2024, arXiv:2405.05254, §2.3).</summary>
+    public bool FastPrefill { get; init; } = true;
+
     /// <summary>Whether evictions also compute their loss and its bounds.</summary>
     public bool MeasureLoss { get; init; }
 

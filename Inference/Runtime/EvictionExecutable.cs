@@ -73,6 +73,7 @@ internal sealed class EvictionExecutable : IDisposable
     private readonly IExecutable _executable;
     private readonly Bindings _bindings;
     private readonly ImmutableArray<int> _readers;
+    private readonly int _heads;
     private readonly Dictionary<Slot, IBuffer> _own = []; // small results and inputs that live as long as the plan
 
     public EvictionExecutable(Engine engine, EvictionKey key)
@@ -80,19 +81,26 @@ internal sealed class EvictionExecutable : IDisposable
         _engine = engine;
         Transformer transformer = engine.Model.Transformer;
         _readers = transformer.Map.Readers(key.Store);
-        TensorSpec window = key.WholePrompt ? engine.PromptSpec : engine.WindowSpec ?? engine.PromptSpec;
+        StoreSpec store = engine.StoreSpec(key.Store);
+        _heads = store.NumKvHeads;
         EvictionPolicy policy = key.Policy ?? EvictionPolicy.Full;
         bool turns = (policy.Needs & (ScoreNeeds.PreRopeKeys | ScoreNeeds.PreRopeQueries)) != 0 || key.Extras.HasFlag(EvictionExtras.Rerotate);
+        if (policy.Vote == ReaderVote.Owner && !_readers.Contains(transformer.Map.Owner(key.Store)))
+        {
+            throw new RequestException($"Layer {transformer.Map.Owner(key.Store)} reads another store than its own, so it cannot vote for what its own keeps; use vote=max.");
+        }
+
         ImmutableArray<StoreReader> readers = [.. _readers.Select(layer => new StoreReader(
-            window, transformer.Weights[Transformer.OutputProjection(layer)], transformer.Rule(layer), turns ? transformer.Rotary(layer) : null))];
+            (key.WholePrompt ? null : engine.WindowSpec(layer)) ?? engine.PromptSpec(layer), transformer.Weights[Transformer.OutputProjection(layer)], transformer.Rule(layer), turns ? transformer.Rotary(layer) : null,
+            layer == transformer.Map.Owner(key.Store)))];
         int tokens = engine.Options.MaxTokens;
         _program = key.Ranking switch
         {
-            Ranking.Recency => EvictionProgram.ByRecency(engine.StoreSpec, readers, tokens, tokens, key.Extras),
-            Ranking.Scores => EvictionProgram.ByScore(policy, engine.StoreSpec, readers, tokens, tokens, key.Extras),
-            Ranking.ScoresOnly => EvictionProgram.ScoresOnly(policy, engine.StoreSpec, readers, tokens, tokens),
-            Ranking.GivenScores => EvictionProgram.ByGivenScores(policy, engine.StoreSpec, readers, tokens, tokens, key.Extras),
-            _ => EvictionProgram.ByGivenScores(policy, engine.StoreSpec, readers, tokens, tokens, key.Extras, countsGiven: true),
+            Ranking.Recency => EvictionProgram.ByRecency(store, readers, tokens, tokens, key.Extras),
+            Ranking.Scores => EvictionProgram.ByScore(policy, store, readers, tokens, tokens, key.Extras),
+            Ranking.ScoresOnly => EvictionProgram.ScoresOnly(policy, store, readers, tokens, tokens),
+            Ranking.GivenScores => EvictionProgram.ByGivenScores(policy, store, readers, tokens, tokens, key.Extras),
+            _ => EvictionProgram.ByGivenScores(policy, store, readers, tokens, tokens, key.Extras | EvictionExtras.GivenCounts),
         };
         _executable = Compile(engine.Model.Backend, policy);
         _bindings = new(_program.Plan);
@@ -162,11 +170,11 @@ internal sealed class EvictionExecutable : IDisposable
     })];
 
     /// <summary>Scores of the last run, <c>[kv_heads, longest run]</c>.</summary>
-    public float[] Scores(int longestRun) => Download<float>(_program.Scores!, _engine.StoreSpec.NumKvHeads * longestRun);
+    public float[] Scores(int longestRun) => Download<float>(_program.Scores!, _heads * longestRun);
 
     /// <summary>Scores by which heads were compared in the last run; null where they are <see cref="Scores"/>.</summary>
     public float[]? Compared(int longestRun) =>
-        _program.Compared is Slot compared ? Download<float>(compared, _engine.StoreSpec.NumKvHeads * longestRun) : null;
+        _program.Compared is Slot compared ? Download<float>(compared, _heads * longestRun) : null;
 
     /// <summary>CAKE's preference for the store in the last run: the largest of its readers'.</summary>
     public float Preference() => _program.Preferences.Max(preference => Download<float>(preference, 1)[0]);
@@ -174,7 +182,7 @@ internal sealed class EvictionExecutable : IDisposable
     /// <summary>Rows kept in the last run, by KV head, ascending.</summary>
     public int[][] Rows(int total)
     {
-        int[] counts = Download<int>(_program.Counts!, _engine.StoreSpec.NumKvHeads);
+        int[] counts = Download<int>(_program.Counts!, _heads);
         int[] rows = Download<int>(_program.Rows!, total);
         int first = 0;
         return [.. counts.Select(count => rows[first..(first += count)])];

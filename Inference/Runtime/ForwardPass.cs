@@ -30,10 +30,9 @@ internal sealed class ForwardPass : IDisposable
         _positions = b.Input("positions", new TensorSpec(DType.I32, _n));
         _sequences = b.Input("sequences", new TensorSpec(DType.I32, _n));
         _rows = b.Input("rows", new TensorSpec(DType.I32, _m));
-        _stores = [.. Enumerable.Range(0, transformer.Map.NumStores).Select(s => b.Input($"store.{s}", engine.StoreSpec))];
-        _windows = engine.WindowSpec is TensorSpec spec
-            ? [.. Enumerable.Range(0, transformer.Config.NumLayers).Select(l => b.Input($"queries.{l}", spec))]
-            : [];
+        _stores = [.. Enumerable.Range(0, transformer.Map.NumStores).Select(s => b.Input($"store.{s}", engine.StoreSpec(s)))];
+        _windows = [.. Enumerable.Range(0, transformer.Config.NumLayers).Select(engine.WindowSpec).OfType<TensorSpec>().Select(
+            (spec, layer) => b.Input($"queries.{layer}", spec))];
         LayerState state = new(_positions, _sequences, transformer.Rotations(b, _positions), [.. _stores], [.. _windows]);
         Slot x = transformer.Embed(b, _tokens);
         for (int layer = 0; layer < transformer.Config.NumLayers; layer++)

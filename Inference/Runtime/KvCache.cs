@@ -36,9 +36,8 @@ public sealed class KvCache : IDisposable
         Policies = new EvictionPolicy[sequences];
         Array.Fill(Policies, EvictionPolicy.Full);
         _windows = !remembers ? [.. engine.UnreadQueries()]
-            : engine.WindowSpec is TensorSpec spec
-            ? [.. Enumerable.Range(0, engine.Model.Config.NumLayers).Select(_ => engine.Model.Backend.Allocate(spec, MemoryKind.Cache))]
-            : [];
+            : [.. Enumerable.Range(0, engine.Model.Config.NumLayers).Select(engine.WindowSpec).OfType<TensorSpec>().Select(
+                spec => engine.Model.Backend.Allocate(spec, MemoryKind.Cache))];
     }
 
     /// <summary>Bytes of keys, values, positions, run tables and remembered queries, by the formulas of their specs.</summary>
@@ -49,13 +48,16 @@ public sealed class KvCache : IDisposable
     {
         get
         {
-            long rows = 0;
-            foreach (Occupancy occupancy in _occupancy)
+            long bytes = 0;
+            for (int store = 0; store < _stores.Length; store++)
             {
-                rows += occupancy.Rows;
+                for (int sequence = 0; sequence < _tokens.Length; sequence++)
+                {
+                    bytes += _occupancy[store, sequence].Rows * _engine.StoreSpec(store).RowBytes;
+                }
             }
 
-            return rows * _engine.StoreSpec.RowBytes;
+            return bytes;
         }
     }
 
@@ -130,7 +132,7 @@ public sealed class KvCache : IDisposable
     internal void AddRows(int store, int sequence, int perHead)
     {
         ref Occupancy occupancy = ref _occupancy[store, sequence];
-        occupancy.Rows += (long)perHead * _engine.StoreSpec.NumKvHeads;
+        occupancy.Rows += (long)perHead * _engine.StoreSpec(store).NumKvHeads;
         occupancy.Free -= perHead;
         occupancy.LongestRun += perHead;
     }
@@ -141,7 +143,7 @@ public sealed class KvCache : IDisposable
         for (int other = 0; other < _tokens.Length; other++)
         {
             Occupancy occupancy = _occupancy[store, other];
-            rows += other == sequence ? 0 : occupancy.Rows + ((long)occupancy.Free * _engine.StoreSpec.NumKvHeads);
+            rows += other == sequence ? 0 : occupancy.Rows + ((long)occupancy.Free * _engine.StoreSpec(store).NumKvHeads);
         }
 
         return rows;

@@ -2,6 +2,7 @@ using KvIL.Backends;
 using KvIL.Inference.Files;
 using KvIL.Inference.Models;
 using KvIL.Plans;
+using KvIL.Sharing;
 using KvIL.Tensors;
 
 namespace KvIL.Inference.Runtime;
@@ -18,6 +19,10 @@ internal sealed class LayerwisePass : IDisposable
     private readonly Stage _embed;
     private readonly Stage[] _layers;
     private readonly Stage _head;
+    private readonly (int First, Stage Stage)[] _opens; // one for each cyclic slice
+    private readonly Dictionary<int, IBuffer> _zeros; // by store
+    private readonly IBuffer _change;
+    private readonly float[] _changed = new float[1];
 
     public LayerwisePass(Engine engine, bool remembersPrompt)
     {
@@ -36,22 +41,35 @@ internal sealed class LayerwisePass : IDisposable
                 }
             }
         });
+        _opens = [.. engine.Model.Transformer.Map.Slices.Where(slice => slice.IsCyclic).Select(slice => (slice.First, new Stage(engine, "open", b => BuildOpen(b, slice))))];
+        _zeros = engine.Model.Transformer.Map.Slices.Where(slice => slice.IsCyclic).SelectMany(Written).ToDictionary(store => store, store =>
+            engine.Model.Backend.Allocate(new TensorSpec(DType.F32, engine.Options.Chunk, Width(engine.StoreSpec(store))), MemoryKind.Activations));
+        foreach (IBuffer zeros in _zeros.Values)
+        {
+            engine.Queue.Upload<float>(new float[zeros.Spec.SizeBytes / sizeof(float)], zeros);
+        }
+
         _layers = [.. Enumerable.Range(0, engine.Model.Config.NumLayers).Select(layer => new Stage(engine, $"layer {layer}", b => BuildLayer(b, layer)))];
         _head = new(engine, "head", b =>
         {
-            Symbol n = b.Symbol("n", 1);
+            Symbol n = b.Symbol("n", engine.Options.Chunk), m = b.Symbol("m", Math.Max(1, engine.Options.MaxLogitRows));
             Slot x = b.Input("x", new TensorSpec(DType.F32, n, engine.Model.Transformer.StreamWidth));
-            b.Output(engine.Model.Transformer.Logits(b, x, b.Input("rows", new TensorSpec(DType.I32, n))));
+            b.Output(engine.Model.Transformer.Logits(b, x, b.Input("rows", new TensorSpec(DType.I32, m))));
         });
+        _change = engine.Model.Backend.Allocate(new(DType.F32, 1), MemoryKind.Activations);
     }
 
     /// <summary>Bytes of scratch of the largest stage.</summary>
     public long ScratchBytes => Math.Max(Math.Max(_embed.ScratchBytes, _head.ScratchBytes), _layers.Max(layer => layer.ScratchBytes));
 
-    public void Embed(IBuffer tokens, IBuffer positions, IBuffer x, IReadOnlyList<IBuffer> rotations, int n)
+    /// <summary>Bytes of buffers that are no prompt's.</summary>
+    public long OwnBytes => _zeros.Values.Sum(zeros => zeros.Spec.SizeBytes) + _change.Spec.SizeBytes;
+
+    public void Embed(IBuffer tokens, PromptChunk chunk, IBuffer x)
     {
+        IReadOnlyList<IBuffer> rotations = chunk.Rotations;
         _embed.Bind("tokens", tokens);
-        _embed.Bind("positions", positions);
+        _embed.Bind("positions", chunk.Positions);
         _embed.BindOutput(0, x);
         int output = 1;
         for (int rope = 0; rope < rotations.Count; rope++)
@@ -66,7 +84,22 @@ internal sealed class LayerwisePass : IDisposable
             }
         }
 
-        _embed.Enqueue(n);
+        _embed.Enqueue(chunk.Count);
+    }
+
+    /// <summary>Gives every store that a cyclic slice writes a row of zeros for each token, for the passes to replace.</summary>
+    public void Open(LayerSlice slice, KvCache cache, PromptChunk chunk)
+    {
+        Stage stage = _opens.Single(open => open.First == slice.First).Stage;
+        stage.Bind("positions", chunk.Positions);
+        stage.Bind("sequences", chunk.Sequences);
+        foreach (int store in Written(slice))
+        {
+            stage.Bind($"store.{store}", cache.Store(store));
+            stage.Bind($"zeros.{store}", _zeros[store]);
+        }
+
+        stage.Enqueue(chunk.Count);
     }
 
     public void Layer(int layer, KvCache cache, PromptChunk chunk, IBuffer x, IBuffer y)
@@ -80,7 +113,12 @@ internal sealed class LayerwisePass : IDisposable
             stage.Bind($"rotation.{rope}", chunk.Rotations[rope]);
         }
 
-        stage.Bind("store", cache.Store(_engine.Model.Transformer.Map.Stores[layer]));
+        SharingMap map = _engine.Model.Transformer.Map;
+        foreach (int store in Used(map, layer))
+        {
+            stage.Bind($"store.{store}", cache.Store(store));
+        }
+
         if (cache.Windows.Length > 0)
         {
             stage.Bind("queries", cache.Windows[layer]);
@@ -92,25 +130,47 @@ internal sealed class LayerwisePass : IDisposable
         }
 
         stage.BindOutput(0, y);
+        if (stage.Outputs > 1)
+        {
+            stage.BindOutput(1, _change);
+        }
+
         stage.Enqueue(chunk.Count);
     }
 
-    public void Head(IBuffer x, IBuffer rows, IBuffer logits)
+    /// <summary>By how much the last run of a layer changed the rows that layers below it read; null for a layer that writes none of these.</summary>
+    public float? Change(int layer)
+    {
+        if (_layers[layer].Outputs < 2) return null;
+        _engine.Queue.Download<float>(_change, _changed);
+        _engine.Queue.Synchronize();
+        return _changed[0];
+    }
+
+    /// <summary>Logits of the chosen rows of x.</summary>
+    public void Head(IBuffer x, int n, IBuffer rows, int m, IBuffer logits)
     {
         _head.Bind("x", x);
         _head.Bind("rows", rows);
         _head.BindOutput(0, logits);
-        _head.Enqueue(1);
+        _head.Enqueue(n, m);
     }
 
     public void Dispose()
     {
         _embed.Dispose();
         _head.Dispose();
-        foreach (Stage layer in _layers)
+        foreach (Stage stage in _layers.Concat(_opens.Select(open => open.Stage)))
         {
-            layer.Dispose();
+            stage.Dispose();
         }
+
+        foreach (IBuffer zeros in _zeros.Values)
+        {
+            zeros.Dispose();
+        }
+
+        _change.Dispose();
     }
 
     private void BuildLayer(PlanBuilder b, int layer)
@@ -119,9 +179,13 @@ internal sealed class LayerwisePass : IDisposable
         Symbol n = b.Symbol("n", _engine.Options.Chunk);
         Slot x = b.Input("x", new TensorSpec(DType.F32, n, transformer.StreamWidth));
         Slot[] stores = new Slot[transformer.Map.NumStores];
-        stores[transformer.Map.Stores[layer]] = b.Input("store", _engine.StoreSpec);
+        foreach (int store in Used(transformer.Map, layer))
+        {
+            stores[store] = b.Input($"store.{store}", _engine.StoreSpec(store));
+        }
+
         Slot[] windows = [];
-        if (_engine.WindowSpec is TensorSpec spec)
+        if (_engine.WindowSpec(layer) is TensorSpec spec)
         {
             windows = new Slot[transformer.Config.NumLayers];
             windows[layer] = b.Input("queries", spec);
@@ -132,16 +196,41 @@ internal sealed class LayerwisePass : IDisposable
             b.Input("sequences", new TensorSpec(DType.I32, n)),
             [.. Enumerable.Range(0, transformer.Ropes.Length).Select(rope => transformer.RotationInput(b, rope, n))],
             stores,
-            windows);
+            windows) { Replaces = transformer.Map.Slices.Any(slice => slice.IsCyclic && layer >= slice.First && layer < slice.End) };
         if (_remembersPrompt)
         {
             Slot[] prompts = new Slot[transformer.Config.NumLayers];
-            prompts[layer] = b.Input("prompt_queries", _engine.PromptSpec);
+            prompts[layer] = b.Input("prompt_queries", _engine.PromptSpec(layer));
             state = state with { Prompts = prompts };
         }
 
         b.Output(transformer.Layer(b, layer, x, state));
+        if (state.Change is Slot change)
+        {
+            b.Output(change);
+        }
     }
+
+    private void BuildOpen(PlanBuilder b, LayerSlice slice)
+    {
+        Symbol n = b.Symbol("n", _engine.Options.Chunk);
+        Slot positions = b.Input("positions", new TensorSpec(DType.I32, n)), sequences = b.Input("sequences", new TensorSpec(DType.I32, n));
+        foreach (int store in Written(slice))
+        {
+            StoreSpec spec = _engine.StoreSpec(store);
+            Slot zeros = b.Input($"zeros.{store}", new TensorSpec(DType.F32, n, Width(spec)));
+            b.Append(b.Input($"store.{store}", spec), zeros, zeros, positions, sequences);
+        }
+    }
+
+    private static int Width(StoreSpec spec) => spec.NumKvHeads * spec.HeadDim;
+
+    // Stores that a layer reads or writes.
+    private static IEnumerable<int> Used(SharingMap map, int layer) =>
+        new[] { map.Stores[layer], map.StoreOf(layer) }.Where(store => store >= 0).Distinct();
+
+    private IEnumerable<int> Written(LayerSlice slice) =>
+        Enumerable.Range(slice.First, slice.Length).Select(_engine.Model.Transformer.Map.StoreOf).Where(store => store >= 0);
 
     /// <summary>One compiled plan with its bindings.</summary>
     private sealed class Stage : IDisposable
@@ -166,22 +255,18 @@ internal sealed class LayerwisePass : IDisposable
 
         public void BindOutput(int index, IBuffer buffer) => _bindings[_plan.Outputs[index]] = buffer;
 
-        public void Enqueue(int n)
+        public int Outputs => _plan.Outputs.Length;
+
+        public void Enqueue(params ReadOnlySpan<int> sizes)
         {
-            _bindings[_plan.Symbols[0]] = n;
+            for (int i = 0; i < sizes.Length; i++)
+            {
+                _bindings[_plan.Symbols[i]] = sizes[i];
+            }
+
             _engine.Queue.Enqueue(_executable, _bindings);
         }
 
         public void Dispose() => _executable.Dispose();
     }
 }
-
-/// <summary>Consecutive tokens of a prompt that go through a layer at once.</summary>
-/// <param name="First">Index of the first in the prompt.</param>
-/// <param name="Count">How many.</param>
-/// <param name="Positions">Their positions.</param>
-/// <param name="Sequences">Their sequence, once each.</param>
-/// <param name="Rotations">Their rotations, by rope.</param>
-/// <param name="Queries">Where each layer leaves all queries of the prompt; null when nobody wants them.</param>
-internal sealed record PromptChunk(
-    int First, int Count, IBuffer Positions, IBuffer Sequences, IReadOnlyList<IBuffer> Rotations, IReadOnlyList<IBuffer>? Queries);

@@ -32,21 +32,24 @@ public sealed record MemoryNeed(long Weights, long KvPeak, long KvFull, long Wor
     {
         ArgumentNullException.ThrowIfNull(engine);
         ArgumentNullException.ThrowIfNull(policy);
-        int stores = engine.Model.Transformer.Map.NumStores;
-        long Bytes(long rowsPerHead) => (engine.StoreSpec with { Rows = rowsPerHead * engine.StoreSpec.NumKvHeads }).SizeBytes;
+        SharingMap map = engine.Model.Transformer.Map;
+        int[] all = [.. Enumerable.Range(0, map.NumStores)];
+        long Bytes(int store, long rowsPerHead) => (engine.StoreSpec(store) with { Rows = rowsPerHead * engine.KvHeads(store) }).SizeBytes;
+        long Sum(Func<int, long> rowsPerHead) => all.Sum(store => Bytes(store, rowsPerHead(store)));
 
-        long windows = (engine.WindowSpec?.SizeBytes ?? 0) * engine.Model.Config.NumLayers;
+        long windows = Enumerable.Range(0, map.NumLayers).Sum(layer => engine.WindowSpec(layer)?.SizeBytes ?? 0);
         newTokens += questionTokens;
-        long full = stores * Bytes((long)promptTokens + newTokens);
-        int[] rows = StoreRows.Of(policy, promptTokens, stores);
-        int[] room = [.. rows.Select(r => Engine.Room(policy, r, promptTokens, newTokens))];
-        long[] held = [.. rows.Zip(room, (r, free) => Bytes((long)r + free))];
-        long again = held.Where((_, store) => room[store] < newTokens).Append(0).Max(); // a store cut again while decoding: two copies
-        long question = questionTokens == 0 ? 0 : (stores * Bytes(questionTokens)) + held.Max(); // and a store enlarged for it: two copies
+        long tokens = (long)promptTokens + newTokens;
+        int[] rows = engine.RowsOf(policy, promptTokens);
+        int[] room = [.. all.Select(store => RoomOf(engine, store, policy, rows[store], promptTokens, newTokens))];
+        long[] held = [.. all.Select(store => Bytes(store, Math.Min(tokens, (long)rows[store] + room[store])))];
+        // A store cut again while decoding, or a ring while the prompt comes: two copies.
+        long again = all.Where(store => room[store] < newTokens || (engine.IsRing(store, policy) && rows[store] < tokens)).Select(store => held[store]).Append(0).Max();
+        long question = questionTokens == 0 ? 0 : Sum(_ => questionTokens) + held.Max(); // and a store enlarged for it: two copies
         long peak = windows + held.Sum() + again + question;
         long scratch = engine.ForwardScratchBytes;
         long buffers = engine.BufferBytes;
-        bool evictsPrompt = rows.Min() < promptTokens;
+        bool evictsPrompt = engine.Evicts(policy, rows, promptTokens);
         if (evictsPrompt || again > 0)
         {
             (long eviction, long figures) = engine.EvictionBytes(policy);
@@ -55,49 +58,62 @@ public sealed record MemoryNeed(long Weights, long KvPeak, long KvFull, long Wor
         }
 
         bool inParts = evictEvery > 0 && evictEvery < promptTokens;
+        bool layerwise = evictsPrompt || engine.GoesLayerwise(promptTokens);
         if (inParts)
         {
             // Stores of at most the budget (and the window, which is kept whole at first) and free rows; those that are open at once with
             // room for a part beside their cut copies; where stores are compared all of them are.
             int least = Math.Min(policy.Window, promptTokens);
-            long[] stored = [.. rows.Zip(room, (r, free) => Bytes((long)Math.Max(r, least) + free))];
-            long part = Bytes((long)Math.Max(rows.Max(), least) + Math.Max(evictEvery, policy.Slack));
-            peak = Math.Max(peak, windows + stored.Sum() + (part * (policy.ComparesStores ? stores + 1 : MostOpen(engine.Model.Transformer.Map))));
+            long part = all.Max(store => Bytes(store, (long)Math.Max(rows[store], least) + Math.Max(evictEvery, policy.Slack)));
+            peak = Math.Max(peak, windows + Sum(store => (long)Math.Max(rows[store], least) + room[store])
+                + (part * (policy.ComparesStores ? map.NumStores + 1 : MostOpen(map))));
         }
-        else if (evictsPrompt)
+        else if (layerwise)
         {
-            peak = Math.Max(peak, windows + (policy.ComparesStores
-                ? (stores + 1) * Bytes(promptTokens) // all are full while the first is cut
-                : Layerwise(engine.Model.Transformer.Map, [.. rows.Select(r => r < promptTokens)], held, Bytes(promptTokens))));
+            long[] full = [.. all.Select(store => Bytes(store, promptTokens))];
+            peak = Math.Max(peak, windows + (policy.ComparesStores && evictsPrompt
+                ? full.Sum() + full.Max() // all are full while the first is cut
+                : Layerwise(map, [.. rows.Select(r => r < promptTokens)], held, full)));
         }
 
-        if (evictsPrompt)
+        if (layerwise)
         {
-            (long layerwise, long prompt) = engine.LayerwiseBytes(
+            (long stages, long prompt) = engine.LayerwiseBytes(
                 inParts ? evictEvery : promptTokens, policy.NeedsAllQueries && engine.Options.RemembersPrompt);
-            scratch = Math.Max(scratch, layerwise);
+            scratch = Math.Max(scratch, stages);
             buffers += prompt;
         }
 
-        return OfWeights(engine.Model.Transformer) with { KvPeak = peak, KvFull = full, Working = scratch + buffers };
+        return OfWeights(engine.Model.Transformer) with { KvPeak = peak, KvFull = Sum(_ => tokens), Working = scratch + buffers };
     }
 
+    // Free rows of each head; a ring takes a chunk before it drops what the chunk hid.
+    private static int RoomOf(Engine engine, int store, EvictionPolicy policy, int rows, int promptTokens, int newTokens) => engine.IsRing(store, policy)
+        ? Math.Max(engine.PolicyOf(store, policy).Slack, engine.Options.Chunk)
+        : Engine.Room(policy, rows, promptTokens, newTokens);
+
     // Stores between their owner and their last reader at once.
-    private static long MostOpen(SharingMap map) => Layerwise(map, [.. Enumerable.Repeat(true, map.NumStores)], new long[map.NumStores], 1);
+    private static long MostOpen(SharingMap map) => Layerwise(
+        map, [.. Enumerable.Repeat(true, map.NumStores)], new long[map.NumStores], [.. Enumerable.Repeat(1L, map.NumStores)]);
 
     // Most bytes while a prompt goes layer by layer: a store is full from its owner to its last reader, and while its cut copy is written.
-    private static long Layerwise(SharingMap map, bool[] isCut, long[] held, long full)
+    // The layers of a cyclic slice are one: all their stores open before the first of them.
+    private static long Layerwise(SharingMap map, bool[] isCut, long[] held, long[] full)
     {
         long current = 0, most = 0;
-        for (int layer = 0; layer < map.NumLayers; layer++)
+        foreach (LayerSlice slice in map.Steps)
         {
-            int store = map.Stores[layer];
-            current += !map.IsOwner(layer) ? 0 : isCut[store] ? full : held[store];
+            bool Ends(int layer) => layer >= slice.First && layer < slice.End;
+            foreach (int store in Enumerable.Range(0, map.NumStores).Where(store => Ends(map.Owner(store))))
+            {
+                current += isCut[store] ? full[store] : held[store];
+            }
+
             most = Math.Max(most, current);
-            if (isCut[store] && map.Readers(store)[^1] == layer)
+            foreach (int store in Enumerable.Range(0, map.NumStores).Where(store => isCut[store] && Ends(map.LastUse(store))))
             {
                 most = Math.Max(most, current + held[store]);
-                current += held[store] - full;
+                current += held[store] - full[store];
             }
         }
 

@@ -10,7 +10,7 @@ namespace KvIL.Reference.Kernels;
 /// <remarks>
 /// A few rows (decode): dot products of each x row with four weight rows at a time, bound by the bandwidth at which weights are read.
 /// Many rows (prefill): x is packed into panels of 32 rows, and tiles of 8 weight rows run over all panels (<see cref="Tile"/>), bound by multiply-adds.
-/// F16 weights meet a scaled x in the one case (<see cref="HalfRows"/>). Quantised weights are dequantised in registers for the one, once per call to float32 for the other.
+/// F16 weights meet a scaled x in the one case (<see cref="HalfRows"/>). Quantised weights are dequantised in registers for one x row, and once per call to float32 for several.
 /// </remarks>
 internal sealed unsafe class LinearStep(LinearOp op) : Step
 {
@@ -36,8 +36,8 @@ internal sealed unsafe class LinearStep(LinearOp op) : Step
     {
         long bias = DType.F32.SizeBytes(_out);
         long panels = _maxRows >= TileFromRows ? DType.F32.SizeBytes((long)MaxPanels * Tile.Width * _in)
-            : _type == DType.F16 ? DType.F32.SizeBytes((long)_maxRows * _in) : 0;
-        long widened = _maxRows < TileFromRows || _type == DType.F32 ? 0 : DType.F32.SizeBytes((long)workers * RowsPerItem * _in);
+            : DType.F32.SizeBytes((long)_maxRows * _in);
+        long widened = _maxRows == 1 || _type == DType.F32 ? 0 : DType.F32.SizeBytes((long)workers * RowsPerItem * _in);
         return bias + panels + widened;
     }
 
@@ -53,7 +53,7 @@ internal sealed unsafe class LinearStep(LinearOp op) : Step
 
         float* panels = (float*)f.Scratch + _out;
         Problem problem = new(
-            f.F32(op.X), f.Raw(op.Weight), _type.SizeBytes(_in), bias, f.F32(op.Y), n, _in, _out, panels, panels + ((long)MaxPanels * Tile.Width * _in));
+            f.F32(op.X), f.Raw(op.Weight), _type.SizeBytes(_in), bias, f.F32(op.Y), n, _in, _out, panels, panels + (_maxRows >= TileFromRows ? (long)MaxPanels * Tile.Width * _in : (long)_maxRows * _in));
         if (_type == DType.F16 && n < TileFromRows && HalfRows.TryScale(problem.X, panels, (long)n * _in))
         {
             new Action(f.Workers, problem with { XAddress = (nint)panels }).Run<HalfRows>();
@@ -116,6 +116,12 @@ internal sealed unsafe class LinearStep(LinearOp op) : Step
             int end = Math.Min(quarter, (index + 1) * rowsPerItem);
             for (int o = index * rowsPerItem; o < end; o++)
             {
+                if (TRows.SharesWidened && p.N > 1)
+                {
+                    RunShared(o, quarter, p.Widened + ((long)worker * RowsPerItem * p.In));
+                    continue;
+                }
+
                 for (int i = 0; i < p.N; i++)
                 {
                     Vector128<float> sums = TRows.DotFour(p.X + ((long)i * p.In), p.Weight + (o * p.RowBytes), quarter * p.RowBytes, p.In);
@@ -130,6 +136,19 @@ internal sealed unsafe class LinearStep(LinearOp op) : Step
             if (end == quarter)
             {
                 RunRest(4 * quarter);
+            }
+        }
+
+        // Unpacked once for all rows of x.
+        private void RunShared(int first, int quarter, float* row)
+        {
+            for (int o = first; o < 4 * quarter; o += quarter)
+            {
+                TRows.Widen(p.Weight + (o * p.RowBytes), row, p.In);
+                for (int i = 0; i < p.N; i++)
+                {
+                    p.Y[((long)i * p.Out) + o] = TRows.DotWidened(p.X + ((long)i * p.In), row, p.In) + p.Bias(o);
+                }
             }
         }
 

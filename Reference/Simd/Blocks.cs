@@ -49,6 +49,20 @@ internal static unsafe class Blocks
         return sink.Sum;
     }
 
+    /// <summary>The bits of <see cref="Dot"/>, of weights that <see cref="Widen"/> wrote.</summary>
+    public static float DotWidened(float* x, float* weight, int count)
+    {
+        DotSink sink = default;
+        for (int k = 0; k < count; k += 32)
+        {
+            sink.X = x + k;
+            float* w = weight + k;
+            sink.Take(0, Vector256.Load(w), Vector256.Load(w + 8), Vector256.Load(w + 16), Vector256.Load(w + 24));
+        }
+
+        return sink.Sum;
+    }
+
     /// <summary>Writes weights of whole blocks as float32.</summary>
     [SkipLocalsInit]
     public static void Widen<TBlock>(byte* source, float* destination, long count) where TBlock : struct, IBlock

@@ -10,11 +10,17 @@ internal unsafe interface IWeightRows
     /// <summary>Whether the stored bytes are float32 already.</summary>
     static abstract bool IsF32 { get; }
 
+    /// <summary>Whether widening a row costs more than reading it, so that several x share it.</summary>
+    static virtual bool SharesWidened => false;
+
     /// <summary><c>Σ_k x[k] · row[k]</c>, dequantised in registers.</summary>
     static abstract float Dot(float* x, byte* row, int count);
 
     /// <summary>Four such sums at once, each with the bits that <see cref="Dot"/> gives, of rows <paramref name="stride"/> bytes apart.</summary>
     static abstract Vector128<float> DotFour(float* x, byte* row, long stride, int count);
+
+    /// <summary>The bits of <see cref="Dot"/>, of a row that <see cref="Widen"/> wrote; only where rows are shared widened.</summary>
+    static virtual float DotWidened(float* x, float* row, int count) => throw new NotSupportedException();
 
     /// <summary>Writes <paramref name="count"/> weights from a row's start as float32, exactly.</summary>
     static abstract void Widen(byte* row, float* destination, long count);
@@ -64,7 +70,11 @@ internal readonly unsafe struct BlockRows<TBlock> : IWeightRows where TBlock : s
 {
     public static bool IsF32 => false;
 
+    public static bool SharesWidened => true;
+
     public static float Dot(float* x, byte* row, int count) => Blocks.Dot<TBlock>(x, row, count);
+
+    public static float DotWidened(float* x, float* row, int count) => Blocks.DotWidened(x, row, count);
 
     // Unpacking takes longer than reading, and its registers are taken.
     public static Vector128<float> DotFour(float* x, byte* row, long stride, int count) => Vector128.Create(

@@ -1,4 +1,5 @@
 using KvIL.Inference.Files;
+using KvIL.Sharing;
 using Xunit;
 
 namespace KvIL.Tests.Architectures;
@@ -50,6 +51,30 @@ public sealed class SensitivityTests
         ("granite", "residual multiplier 1", c => c with { ResidualMultiplier = 1 }),
         ("granite", "logits not divided", c => c with { LogitsDivisor = 1 }),
         ("granite", "scale head_dim^-1/2", c => c with { AttentionScale = 0.25 }),
+        ("hunyuan-dense", "no norm of queries and keys", c => c with { QueryKeyNorm = QueryKeyNorm.None }),
+        ("hunyuan-dense", "no alpha", c => Scalings(c, _ => null)),
+        ("hunyuan-cla", "layer 0's keys for all", c => c with { Sharing = SharingMap.FromSources(0, 0, 0, 0, 0, 0) }),
+        ("gemma3n", "all channels of the gate", c => Layers(c, layer => layer with { Sparsity = 0 })),
+        ("gemma3n", "another active stream", c => c with { AltUp = c.AltUp! with { Active = 1 } }),
+        ("gemma3n", "corrected stream not scaled", c => c with { AltUp = c.AltUp! with { ScalesCorrected = false } }),
+        ("gemma3n", "no norm of values", c => c with { ValueNorm = false }),
+        ("gemma3n", "scale head_dim^-1/2", c => c with { AttentionScale = 0.25 }),
+        ("gemma3n", "window 9", c => Windows(c, (w, _) => w + 1)),
+        ("gemma3n", "no soft cap of the logits", c => c with { LogitsSoftCap = null }),
+        ("gemma3n", "norm weight 1 + w", c => c with { NormWeightOffset = 1 }),
+        ("gemma3n", "each layer its own keys", c => c with { Sharing = null }),
+        ("gemma3n", "layers that share read layer 0", c => c with { Sharing = SharingMap.FromSources(0, 1, 2, 3, 2, 0, 0) }),
+        ("gemma4", "no norm of values", c => c with { ValueNorm = false }),
+        ("gemma4", "layers not scaled", c => c with { LayerScalar = false }),
+        ("gemma4", "whole heads rotated", c => Scalings(c, _ => null)),
+        ("gemma4", "exponents of the rotated part alone", c => Ropes(c, rope => rope.Scaling is null ? rope : new(rope.Theta, rope.RotaryDim / 4))),
+        ("gemma4", "scale head_dim^-1/2", c => c with { AttentionScale = 0.25 }),
+        ("gemma4", "window 9", c => Windows(c, (w, _) => w + 1)),
+        ("gemma4", "norm weight 1 + w", c => c with { NormWeightOffset = 1 }),
+        ("gemma4", "layers that share read layer 0", c => c with { Sharing = SharingMap.FromSources(0, 1, 2, 3, 0, 2) }),
+        ("gemma4-keqv", "no norm of values", c => c with { ValueNorm = false }),
+        ("gemma4-keqv", "layers not scaled", c => c with { LayerScalar = false }),
+        ("gemma4-keqv", "whole heads rotated", c => Scalings(c, _ => null)),
         ("olmo2", "no norm of queries and keys", c => c with { QueryKeyNorm = QueryKeyNorm.None }),
     ];
 
@@ -62,6 +87,8 @@ public sealed class SensitivityTests
         (string folder, _, Func<ModelConfig, ModelConfig> mistake) = s_mistakes.Single(m => $"{m.Folder}: {m.Mistake}" == name);
         Assert.False(TinyRandom.Check(TinyRandom.PathOf(folder), mistake).Passed);
     }
+
+    private static ModelConfig Layers(ModelConfig c, Func<LayerConfig, LayerConfig> change) => c with { Layers = [.. c.Layers.Select(change)] };
 
     private static ModelConfig Ropes(ModelConfig c, Func<RopeConfig, RopeConfig> change) =>
         c with { Layers = [.. c.Layers.Select(layer => layer with { Rope = layer.Rope is null ? null : change(layer.Rope) })] };

@@ -16,7 +16,8 @@ internal static class TinyRandom
         ["llama-bias"] = 4.9e-6, ["llama-rope-yarn"] = 1.4e-5, ["llama-rope-dynamic"] = 1.3e-5, ["mistral-sliding"] = 1.1e-5,
         ["qwen2"] = 1.2e-5, ["qwen2-sliding"] = 1.0e-5, ["qwen3"] = 2.8e-5, ["gemma2"] = 1.7e-5, ["gemma3"] = 3.2e-5,
         ["gemma3-new"] = 3.9e-5, ["phi3"] = 8.5e-6, ["phi3-longrope"] = 3.5e-5, ["smollm3"] = 2.5e-5, ["granite"] = 2.0e-5,
-        ["olmo2"] = 2.6e-5,
+        ["olmo2"] = 2.6e-5, ["hunyuan-dense"] = 3.5e-5, ["hunyuan-cla"] = 6.3e-5, ["gemma3n"] = 4.2e-5, ["gemma4"] = 7.7e-5,
+        ["gemma4-keqv"] = 1.3e-5, ["gemma4-nested"] = 7.7e-5,
     };
 
     public static TheoryData<string> Folders => [.. Float32Errors.Keys];

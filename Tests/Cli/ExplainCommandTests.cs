@@ -31,6 +31,7 @@ public sealed class ExplainCommandTests : IDisposable
     [InlineData("prefixkv")]
     [InlineData("ada-knorm")]
     [InlineData("h2o:window=16")]
+    [InlineData("snapkv:window=16,heads=4:3:2:1/1:1:1:1/1:2:3:4/5:5:5:5/0:0:1:1/9:1:1:1")]
     public void Every_row_has_one_reason_and_the_counts_are_the_budgets(string policy)
     {
         JsonElement json = Explain("-f", Prompt(130), "--evict", policy, "--budget", "20%");

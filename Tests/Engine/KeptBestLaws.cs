@@ -84,6 +84,7 @@ public sealed class KeptBestLaws(EngineFixture fixture) : IClassFixture<EngineFi
         for (int cell = 0; cell < k.Length; cell++) k[cell / d / tokens, cell / d % tokens, cell % d] = runs[cell / d / tokens].Key(cell / d % tokens, d)[cell % d];
         double[,] best = new double[runs.Length, tokens - policy.Window];
         double magnitude = 0;
+        bool pooledFirst = policy.Order == PoolOrder.PoolThenGroup; // else the readers vote before their scores are pooled
         foreach (int layer in readers)
         {
             float[] remembered = CacheRows.Download<float>(engine, cache.Windows[layer], ring * heads * d);
@@ -95,7 +96,7 @@ public sealed class KeptBestLaws(EngineFixture fixture) : IClassFixture<EngineFi
 
             magnitude = Math.Max(magnitude, Largest(q, k));
             double[,] scores = WindowScores.Scores(
-                WindowScores.Attention(q, k, policy.Window), runs.Length, policy.Kernel, policy.Pool, policy.Order, Enumerable.Average);
+                WindowScores.Attention(q, k, policy.Window), runs.Length, pooledFirst ? policy.Kernel : 1, policy.Pool, policy.Order, Enumerable.Average);
             for (int cell = 0; cell < best.Length; cell++)
             {
                 (int h, int j) = (cell / best.GetLength(1), cell % best.GetLength(1));
@@ -103,6 +104,7 @@ public sealed class KeptBestLaws(EngineFixture fixture) : IClassFixture<EngineFi
             }
         }
 
+        best = pooledFirst ? best : WindowScores.Pool(best, policy.Kernel, policy.Pool);
         // A mean over the window, the group and the pooled rows: sums of non-negative terms, so one relative bound.
         double spread = Tolerance.AttentionSpread(tokens, d, magnitude);
         return (best, Tolerance.WindowScore(spread + Tolerance.Gamma(heads + policy.Kernel + 6), policy.Window, 1));

@@ -20,6 +20,7 @@ public sealed class MemoryNeedTests
     [InlineData("ada-pyramid:window=16,budget=40%,beta=20", 16, 5)]
     [InlineData("pyramidkv:window=8,budget=90%", 100, 1)]
     [InlineData("knorm:budget=30%", 64, 1)]
+    [InlineData("snapkv:window=16,budget=20%,slack=5,heads=4:3:2:1/1:1:1:1/1:2:3:4/5:5:5:5/0:0:1:1/9:1:1:1", 64, 2)]
     [InlineData("ada-expected:budget=30%,slack=4", 64, 2)]
     [InlineData("global-h2o:budget=20%,window=8", 64, 2)]
     [InlineData("cake:budget=25%,slack=3", 32, 1)]

@@ -114,7 +114,7 @@ public sealed class ScheduleLaws(EngineFixture fixture) : IClassFixture<EngineFi
     {
         After = (queue, b) =>
         {
-            if (b.Plan.Name == "layer 0" && TamperedBackend.Bound(b, "store") is IStore store)
+            if (b.Plan.Name == "layer 0" && TamperedBackend.Bound(b, "store.0") is IStore store)
                 TamperedBackend.Edit<float>(queue, store.Values, 1, values => values[0] += 1e-3f);
         },
     }), maxTest: 20);

@@ -17,7 +17,7 @@ public sealed class TraceLaws(EngineFixture fixture) : IClassFixture<EngineFixtu
         "global-snapkv:window=3,kernel=3", "global-h2o:window=2", "global-knorm", "global-expected:sinks=2", "prefixkv", "cake:window=4",
         "h2o:window=3", "ada-h2o:window=3", "observed", "tova", "ada-tova", "knorm", "ada-knorm:alloc=floor", "keydiff", "expected:future=16",
         "ada-expected:epsilon=0.02", "lagkv:lag=4,sinks=2", "finch:window=4", "curdkv:local=3", "noncausal:chunk=8", "leverage", "capkv",
-        "qfilter", "random:seed=3", "criticalkv:window=3", "ada-criticalkv:window=3,alloc=mask", "chunkkv:window=3,chunk=3",
+        "qfilter", "random:seed=3", "criticalkv:window=3", "snapkv:window=3,heads=*", "h2o:window=2,heads=*", "criticalkv:window=3,heads=*", "knorm:heads=*,sinks=1", "ada-criticalkv:window=3,alloc=mask", "chunkkv:window=3,chunk=3",
     ];
 
     [Fact]
@@ -69,10 +69,13 @@ public sealed class TraceLaws(EngineFixture fixture) : IClassFixture<EngineFixtu
     // One policy a seed, at the case's budget and slack.
     private static EvictionPolicy Policy(EvictionCase c)
     {
-        string text = Policies[c.Seed % Policies.Length];
+        string text = Policies[c.Seed % Policies.Length].Replace("*", Table(c).ToString(), StringComparison.Ordinal);
         string budget = c.Policy[(c.Policy.IndexOf("slack=", StringComparison.Ordinal))..];
         return EvictionPolicy.Parse($"{text}{(text.Contains(':') ? ',' : ':')}{budget}");
     }
+
+    private static HeadTable Table(EvictionCase c) => HeadTable.Of([.. Enumerable.Range(0, c.Sharing.NumStores).Select(store =>
+        Enumerable.Range(0, c.Model.KvHeads).Select(h => store + h == 0 ? 16.0 : (c.Seed + (7 * store) + (3 * h)) % 6).ToArray())]);
 
     private static EngineOptions Options(EvictionCase c) => new()
     {
@@ -100,7 +103,14 @@ public sealed class TraceLaws(EngineFixture fixture) : IClassFixture<EngineFixtu
                 Assert.Equal(Best(trace, h, trace.Kept[h].Length), trace.Kept[h]);
             }
 
-            if (trace.ByScore && !policy.ScalesByMass && policy.Critical is null && policy.Heads != HeadAllocation.Mask)
+            if (trace.ByScore && policy.Table is HeadTable table)
+            {
+                int isProtected = trace.Sinks + trace.Window;
+                long[][] weights = [.. Enumerable.Range(0, table.Layers).Select(l => Enumerable.Range(0, heads).Select(h => (long)table[l, h]).ToArray())];
+                int[] expected = FixedShares.OfHeads(weights, c.Tokens - isProtected, (int)(budget / heads) - isProtected)[trace.Store];
+                Assert.Equal(expected, trace.Kept.Select(rows => rows.Length - isProtected));
+            }
+            else if (trace.ByScore && !policy.ScalesByMass && policy.Critical is null && policy.Heads != HeadAllocation.Mask)
             {
                 int[] counts = Allocation.Counts(
                     [.. Enumerable.Range(0, heads).Select(h => Candidates(trace, h))], trace.Kept.Sum(rows => (long)rows.Length) - Protected(trace), policy.Heads, policy.Floor);

@@ -36,7 +36,7 @@ internal sealed record Mutant(
 internal static partial class Mutants
 {
     /// <summary>All mutants.</summary>
-    public static ImmutableArray<Mutant> All { get; } = [.. Transformer, .. Quantized, .. Cache, .. Scores, .. Choices, .. Rules, .. Rankings];
+    public static ImmutableArray<Mutant> All { get; } = [.. Transformer, .. Streams, .. Quantized, .. Cache, .. Scores, .. Choices, .. Rules, .. Rankings];
 
     private static IEnumerable<Mutant> Transformer =>
     [

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace KvIL.Tests.Quantization;
 
-/// <summary>Four weight rows at once give the bits that each gives alone.</summary>
+/// <summary>Four weight rows at once, and rows that are widened first, give the bits that each gives alone.</summary>
 public sealed unsafe class DotFourTests
 {
     public static TheoryData<DType> Types => [.. Enum.GetValues<DType>().Where(type => type != DType.I32)];
@@ -18,6 +18,18 @@ public sealed unsafe class DotFourTests
         fixed (float* x = X(count))
         {
             WeightRows.Dispatch(type, new Comparison((nint)x, (nint)weight, type.SizeBytes(count), count));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Types))]
+    public void Widened_rows_give_the_bits_of_packed_ones(DType type)
+    {
+        const int count = 512;
+        fixed (byte* weight = FiniteRows(type, count))
+        fixed (float* x = X(count))
+        {
+            WeightRows.Dispatch(type, new WidenedComparison((nint)x, (nint)weight, count));
         }
     }
 
@@ -76,6 +88,20 @@ public sealed unsafe class DotFourTests
             for (int row = 0; row < 4; row++)
             {
                 Assert.Equal(Bits(TRows.Dot((float*)x, (byte*)weight + (row * stride), count)), Bits(four[row]));
+            }
+        }
+    }
+
+    private readonly struct WidenedComparison(nint x, nint weight, int count) : IWeightAction
+    {
+        public void Run<TRows>() where TRows : struct, IWeightRows
+        {
+            if (!TRows.SharesWidened) return;
+            float[] widened = new float[count];
+            fixed (float* row = widened)
+            {
+                TRows.Widen((byte*)weight, row, count);
+                Assert.Equal(Bits(TRows.Dot((float*)x, (byte*)weight, count)), Bits(TRows.DotWidened((float*)x, row, count)));
             }
         }
     }

@@ -91,9 +91,10 @@ internal sealed class OutcomeRun : IDisposable
             return;
         }
 
+        Dictionary<string, IReadOnlyList<float[]>> scores = [];
         foreach ((RecordedOutcome outcome, PressMethod method) in cases)
         {
-            using KvCache fork = Fork(cache, method, outcome.Ratio, prompt.Question.Length + prompt.Answer.Length);
+            using KvCache fork = Fork(cache, method, outcome.Ratio, prompt.Question.Length + prompt.Answer.Length, scores);
             Answered answered = Feed(fork, prompt.Question, prompt.Answer, first: null);
             Count(prompt, outcome, method, answered, seen: false, prompt.Context.Length);
         }
@@ -106,18 +107,26 @@ internal sealed class OutcomeRun : IDisposable
             CheckFull(prompt, Feed(full, [], prompt.Answer, first));
         }
 
+        scores.Clear();
         foreach ((RecordedOutcome outcome, PressMethod method) in cases)
         {
-            using KvCache fork = Fork(cache, method, outcome.Ratio, prompt.Answer.Length);
+            using KvCache fork = Fork(cache, method, outcome.Ratio, prompt.Answer.Length, scores);
             Count(prompt, outcome, method, Feed(fork, [], prompt.Answer, first), seen: true, prompt.Context.Length + prompt.Question.Length);
             _tally.Step();
         }
     }
 
-    private KvCache Fork(KvCache cache, PressMethod method, double ratio, int reserve)
+    // A score depends neither on the ratio nor on the split over heads, so that presses share it.
+    private KvCache Fork(KvCache cache, PressMethod method, double ratio, int reserve, Dictionary<string, IReadOnlyList<float[]>> scores)
     {
         int[] rows = method.Rows(cache.Tokens(0), ratio, _engine.Model.Transformer.Map.NumStores);
-        return _engine.Fork(cache, 0, method.Policy.WithBudget(Budget.OfRows(rows.Max())), reserve, out _, rows, remembers: false);
+        IReadOnlyList<float[]>? given = null;
+        if (method.ScoreKey is string key && !scores.TryGetValue(key, out given))
+        {
+            scores[key] = given = _engine.RowScores(cache, 0, method.Policy);
+        }
+
+        return _engine.Fork(cache, 0, method.Policy.WithBudget(Budget.OfRows(rows.Max())), reserve, out _, rows, remembers: false, given);
     }
 
     // Every answer token but the last is fed; before it the question, where the cache has not seen it.
@@ -182,12 +191,13 @@ internal sealed class OutcomeRun : IDisposable
             _tally.Add("full", $"{_name}/{prompt.Id}", RecordedNumbers.Near("mean NLL", prompt.Full[0], nll, FullTolerance, ref _tally["full"].Nll));
         }
 
+        Dictionary<string, IReadOnlyList<float[]>> scores = [];
         foreach ((RecordedOutcome outcome, PressMethod method) in cases)
         {
             string id = $"{_name}/{prompt.Id}/{outcome.Press}.{outcome.Ratio * 100:0}";
             if (method.IsDetermined(prompt.Context.Length, outcome.Ratio, _engine.Model.Config.NumLayers))
             {
-                using KvCache fork = Fork(cache, method, outcome.Ratio, count);
+                using KvCache fork = Fork(cache, method, outcome.Ratio, count, scores);
                 _engine.Forward(fork, new int[count], prompt.Answer, rows);
                 (double divergence, double nll, int same) = (0, 0, 0);
                 for (int i = 0; i < count; i++)

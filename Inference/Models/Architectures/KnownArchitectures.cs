@@ -7,7 +7,7 @@ public static class KnownArchitectures
     public static IReadOnlyList<Architecture> All { get; } =
     [
         new Llama(), new Mistral(), new Qwen2(), new Qwen3(), new Gemma2(), new Gemma3(), new Phi3(), new SmolLm3(), new Granite(),
-        new Olmo2(), new Lckv(),
+        new Olmo2(), new Lckv(), new Hunyuan(), new Gemma3n(), new Gemma4(),
     ];
 
     /// <summary>The architecture whose class has this name, or null.</summary>
