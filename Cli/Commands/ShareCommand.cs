@@ -58,7 +58,7 @@ internal static class ShareCommand
         terminal.WriteLine(
             $"{Terminal.Visible(directory)}: {map.NumStores} stores for {map.NumLayers} layers, {LayerTypes.Of(map).ToShortString()}; "
             + $"{N(conversion.Parameters)} parameters of {N(before)}");
-        terminal.WriteLine("It needs further training to be of use.");
+        if (!map.Equals(checkpoint.Config.OwnMap())) terminal.WriteLine("It needs further training to be of use.");
     }
 
     private static string N(long value) => value.ToString("#,0", CultureInfo.InvariantCulture);

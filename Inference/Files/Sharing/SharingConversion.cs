@@ -86,7 +86,7 @@ public sealed class SharingConversion
         foreach (string name in s_copied)
         {
             string from = Path.Combine(_source.Path, name);
-            if (File.Exists(from)) File.Copy(from, Path.Combine(folder, name));
+            if (File.Exists(from)) File.WriteAllBytes(Path.Combine(folder, name), File.ReadAllBytes(from)); // writable, also where the source is not
         }
 
         SafeTensorsWriter.Write(
