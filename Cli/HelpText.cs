@@ -277,7 +277,9 @@ internal static class HelpText
               ada- before a score (ada-knorm) gives it budgets for each head, global- (global-knorm) one budget for all heads of all layers.
               pool is max or avg, order group-pool or pool-group, alloc blend, pure (without floor), floor or mask; weights=head
               weights each head by its own constant, mass=kept scales heads by what their best rows hold, heads=@FILE splits rows
-              over heads and layers by the weights of a JSON file, [[3, 1], [2, 2]] for 2 layers of 2 KV heads (or heads=3:1/2:2), and
+              over heads and layers by the weights of a JSON file, [[3, 1], [2, 2]] for 2 layers of 2 KV heads (or heads=3:1/2:2),
+              pieces=N takes the best of each N rows scored apart and blocks=N lets what is kept meet N rows at a time (knorm, keydiff, curdkv,
+              leverage, random), and
               positions=consecutive moves kept rows together, so that a text may be longer than the model's context.
 
             """

@@ -29,7 +29,7 @@ public sealed partial record EvictionPolicy
     /// <remarks>
     /// Keys and defaults: <c>budget=20%</c>, <c>window=32</c>, <c>kernel=7</c> (odd), <c>pool=max|avg</c>,
     /// <c>order=group-pool|pool-group</c>, <c>alloc=blend|pure|floor|mask</c>, <c>floor=0.2</c> (not with <c>alloc=pure</c>),
-    /// <c>weights=common|head</c>, <c>mass=plain|kept</c>, <c>heads=W:W/W:W</c> (<see cref="HeadTable"/>), <c>vote=max|mean|sum|owner</c>, <c>readers=0</c>, <c>positions=kept|consecutive</c>, <c>beta=20</c>, <c>sinks=0</c> (4 for <c>sliding</c>), <c>slack=64</c>; the
+    /// <c>weights=common|head</c>, <c>mass=plain|kept</c>, <c>heads=W:W/W:W</c> (<see cref="HeadTable"/>), <c>pieces=N</c>, <c>blocks=N</c> (<see cref="PiecesScore"/>, <see cref="BlocksScore"/>), <c>vote=max|mean|sum|owner</c>, <c>readers=0</c>, <c>positions=kept|consecutive</c>, <c>beta=20</c>, <c>sinks=0</c> (4 for <c>sliding</c>), <c>slack=64</c>; the
     /// numbers of a score by its own names (docs/methods.md). A name takes only the keys that it uses.
     /// </remarks>
     /// <exception cref="PolicyFormatException">The text is not a policy.</exception>
@@ -66,9 +66,11 @@ public sealed partial record EvictionPolicy
             throw new PolicyFormatException("alloc=pure does not use floor; expected alloc=blend or alloc=floor with it.");
         }
 
-        if (table is not null && keys.Choice("positions", Numberings))
+        if (table is not null && (keys.Choice("positions", Numberings) || keys.Decimal("readers", "0").Numerator > 0))
         {
-            throw new PolicyFormatException("positions=consecutive needs heads of equal length, and heads gives each its own; leave one of them out.");
+            throw new PolicyFormatException(keys.Has("readers")
+                ? "readers divides rows over layers, and so does heads; leave one of them out."
+                : "positions=consecutive needs heads of equal length, and heads gives each its own; leave one of them out.");
         }
 
         bool pools = keys.Uses("pool");
@@ -131,11 +133,15 @@ public sealed partial record EvictionPolicy
         "slack" => Print(Slack),
         "epsilon" when Critical is Ratio epsilon => epsilon.ToString(),
         "chunk" when Rule is null => Print(Chunk),
+        "pieces" => Rule is PiecesScore pieces ? Print(pieces.Length) : null,
+        "blocks" => Rule is BlocksScore blocks ? Print(blocks.Length) : null,
         _ => Print(Rule!, key),
     };
 
     private static string Print(ScoreRule rule, string key) => (rule, key) switch
     {
+        (PiecesScore s, _) => Print(s.Inner, key),
+        (BlocksScore s, _) => Print(s.Inner, key),
         (ExpectedAttentionScore s, "future") => Print(s.Future),
         (ExpectedAttentionScore s, "epsilon") => s.Epsilon.ToString(),
         (LagKvScore s, "lag") => Print(s.Lag),

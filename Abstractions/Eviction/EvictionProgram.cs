@@ -56,6 +56,7 @@ public sealed class EvictionProgram
     private readonly PlanBuilder _builder = new();
     private readonly ImmutableArray<StoreReader> _readers;
     private readonly EvictionExtras _extras;
+    private Slot? _shared; // rows of each head where the scores depend on them
 
     private EvictionProgram(StoreSpec store, ImmutableArray<StoreReader> readers, int maxLength, int maxTokens, EvictionExtras extras)
     {
@@ -232,10 +233,12 @@ public sealed class EvictionProgram
 
     private Slot ByRule(EvictionPolicy policy, ScoreRule rule, int reader)
     {
+        _shared ??= rule is not BlocksScore ? null : Counts ?? _builder.AllocateHeads(
+            _builder.RecencyScores(From, Sequence, Length), From, Sequence, Total, Sinks, Window, policy.Heads, policy.Floor);
         bool projects = (rule.Needs & ScoreNeeds.OutputProjection) != 0;
         return _builder.ScoreRows(
             rule, From, policy.Queries(int.MaxValue) > 0 || projects ? Queried()[reader] : null, projects ? Projected()[reader] : null,
-            Sequence, Tokens, Queries, Length, Sinks, Window, _readers[reader].Rule, _readers[reader].Rotary ?? Rotary.None);
+            Sequence, Tokens, Queries, Length, Sinks, Window, _readers[reader].Rule, _readers[reader].Rotary ?? Rotary.None, _shared);
     }
 
     // Attention of the last queries: of a window (SnapKV), or of all (H2O; the mean over all ranks as the sum does).
@@ -265,7 +268,7 @@ public sealed class EvictionProgram
         }
 
         Slot compared = policy.ScalesByMass ? _builder.ScaleByMass(scores, From, Sequence, Total, Sinks, Window) : scores;
-        Slot counts = Counts ?? _builder.AllocateHeads(compared, From, Sequence, Total, Sinks, Window, policy.Heads, policy.Floor);
+        Slot counts = Counts ?? _shared ?? _builder.AllocateHeads(compared, From, Sequence, Total, Sinks, Window, policy.Heads, policy.Floor);
         if (policy.Critical is Ratio epsilon)
         {
             scores = _builder.TwoStageScores(

@@ -37,7 +37,7 @@ internal sealed record PolicyMethod(
         new("global-snapkv", ["budget", .. Attention, "alloc", "floor", "weights", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Layers: LayerAllocation.Global, Heads: HeadAllocation.Pure),
         new("criticalkv", ["budget", .. Attention, "epsilon", "heads", "positions", "sinks", "slack"], ScoreNeeds.WindowQueries | ScoreNeeds.Values | ScoreNeeds.OutputProjection, Window: 32),
         new("chunkkv", ["budget", .. Attention, "chunk", "positions", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32),
-        new("h2o", Plain("window"), ScoreNeeds.ColumnSums, Window: 32),
+        new("h2o", Plain(["window"]), ScoreNeeds.ColumnSums, Window: 32),
         new("prefixkv", ["budget", "sinks", "window", "slack"], ScoreNeeds.ColumnSums, Sinks: 1, Window: 1, Layers: LayerAllocation.Prefix),
         Scored("observed", new ObservedAttentionScore()),
         Scored("tova", new TovaScore()) with { Window = 1 },
@@ -116,9 +116,22 @@ internal sealed record PolicyMethod(
 
     // The needs do not depend on the keys.
     private static PolicyMethod Scored(string name, Func<PolicyKeys, ScoreRule> rule, string[] own) =>
-        new(name, Plain([.. own, "window"]), rule(PolicyKeys.None).Needs, rule);
+        new(name, Plain([.. own, "window"], rule(PolicyKeys.None).ScoresParts ? ["pieces", "blocks"] : []), rule(PolicyKeys.None).Needs, keys => InParts(rule(keys), keys));
 
-    private static string[] Plain(params string[] own) => ["budget", .. own, "heads", "positions", "sinks", "slack"];
+    // What rows alone decide can be asked of parts of a run.
+    private static ScoreRule InParts(ScoreRule rule, PolicyKeys keys)
+    {
+        (int pieces, int blocks) = (keys.Number("pieces", 0, 1), keys.Number("blocks", 0, 1));
+        return (pieces, blocks) switch
+        {
+            (0, 0) => rule,
+            (_, 0) => new PiecesScore(rule, pieces),
+            (0, _) => new BlocksScore(rule, blocks),
+            _ => throw new PolicyFormatException("pieces scores the parts of a run one by one, and blocks one after the other; leave one of them out."),
+        };
+    }
+
+    private static string[] Plain(string[] own, params string[] parts) => ["budget", .. own, "heads", .. parts, "positions", "sinks", "slack"];
 
     // Positions can be made consecutive only where all heads of all layers keep equally many rows; a table of heads leaves nothing to compete for.
     private string[] InPlaceOfPositions(params string[] keys) => [.. Keys.TakeWhile(key => key is not ("heads" or "positions")), .. keys, "sinks", "slack"];

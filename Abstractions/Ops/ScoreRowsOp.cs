@@ -22,10 +22,11 @@ namespace KvIL.Ops;
 /// <param name="Protected">Protected rows at the end of each run.</param>
 /// <param name="Attention">How logits are made and which rows a query sees.</param>
 /// <param name="Rotary">RoPE of the layer, for rules that look before it.</param>
+/// <param name="Counts">I32 <c>[kv_heads]</c>, rows that each head keeps; null for rules that do not depend on them.</param>
 public sealed record ScoreRowsOp(
     ScoreRule Rule, Slot Store, Slot? Window, Slot? OutputProjection, Slot Y, Dim Sequence, Dim Tokens, Dim Queries, Dim Sinks,
-    Dim Protected, AttentionRule Attention, Rotary Rotary)
-    : Op(Y, [.. new[] { Store, Window, OutputProjection }.OfType<Slot>()])
+    Dim Protected, AttentionRule Attention, Rotary Rotary, Slot? Counts = null)
+    : Op(Y, [.. new[] { Store, Window, OutputProjection, Counts }.OfType<Slot>()])
 {
     /// <inheritdoc/>
     public override string Parameters => string.Create(

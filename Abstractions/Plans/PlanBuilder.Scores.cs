@@ -11,11 +11,13 @@ public sealed partial class PlanBuilder
     /// <remarks><paramref name="length"/>: columns of the result: at least the rows of every run of the sequence.</remarks>
     public Slot ScoreRows(
         ScoreRule rule, Slot store, Slot? window, Slot? outputProjection, Dim sequence, Dim tokens, Dim queries, Dim length, Dim sinks,
-        Dim protectedRows, AttentionRule attention, Rotary rotary)
+        Dim protectedRows, AttentionRule attention, Rotary rotary, Slot? counts = null)
     {
         ArgumentNullException.ThrowIfNull(rule);
         ArgumentNullException.ThrowIfNull(rotary);
         StoreSpec spec = ExpectStore(store);
+        Require((counts is not null) == (rule is BlocksScore), $"expected the rows that each head keeps where a rule depends on them, and {rule} does{(rule is BlocksScore ? "" : " not")}.", nameof(counts));
+        if (counts is not null) Expect(counts, DType.I32, [spec.NumKvHeads]);
         Require(!NeedsQueries(rule.Needs) || window is not null, $"expected queries, which {rule} needs.", nameof(window));
         Require(
             (rule.Needs & ScoreNeeds.OutputProjection) == 0 || (outputProjection is not null && window is not null),
@@ -31,7 +33,7 @@ public sealed partial class PlanBuilder
         CheckRule(attention, nameof(attention));
         return Add(new ScoreRowsOp(
             rule, store, NeedsQueries(rule.Needs) || outputProjection is not null ? window : null, outputProjection, F32(spec.NumKvHeads, length), sequence, tokens, queries, sinks, protectedRows,
-            attention, rotary));
+            attention, rotary, counts));
     }
 
     /// <inheritdoc cref="WeighHeadsOp"/>

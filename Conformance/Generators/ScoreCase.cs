@@ -99,14 +99,14 @@ public sealed record ScoreCase(
     }
 
     /// <summary>Scores of the rows by a rule, as the only op of a plan.</summary>
-    internal (Scenario Scenario, Slot Y) Plan(ScoreRule rule, HostStore? store = null, HostTensor? queries = null, bool absolute = false)
+    internal (Scenario Scenario, Slot Y) Plan(ScoreRule rule, HostStore? store = null, HostTensor? queries = null, bool absolute = false, int[]? counts = null)
     {
         Scenario s = new("score");
         Slot y = s.Builder.ScoreRows(
             rule, s.Input("store", store ?? Store.Store()), s.Input("queries", queries ?? Store.QueryWindow()),
             (rule.Needs & Eviction.ScoreNeeds.OutputProjection) != 0 ? s.Input("projection", absolute ? Projection().Abs() : Projection()) : null, s.Bind("sequence", Sequence),
             s.Bind("tokens", Tokens), s.Bind("at-hand", Queries, Store.Window), s.Bind("len", Columns), s.Bind("sinks", Sinks),
-            s.Bind("window", Window), Store.Rule, Rotary);
+            s.Bind("window", Window), Store.Rule, Rotary, counts is null ? null : s.Input("counts", HostTensor.I32(counts)));
         return (s, s.Output(y));
     }
 }

@@ -71,6 +71,8 @@ public static class LawCatalogue
     [
         .. ScoreRowsLaws.Agree,
         ScoreRowsLaws.HostScoreSees,
+        PartScoresLaws.Pieces,
+        PartScoresLaws.Blocks,
         RankingLaws.Weighs,
         RankingLaws.ScalesByMass,
         RankingLaws.TwoStages,

@@ -28,7 +28,9 @@ internal static class RowScoreOps
             return;
         }
 
-        double[][] s = Scores(op.Rule, layer);
+        double[][] s = op.Rule is PiecesScore or BlocksScore
+            ? PartScores.Of(op.Rule, layer, op.Counts is null ? [] : f.Integers(op.Counts))
+            : Scores(op.Rule, layer);
         y.Fill((h, j) => j < s[h].Length ? s[h][j] : 0);
     }
 

@@ -38,13 +38,13 @@ public sealed partial class Engine
     /// <param name="sequence">The sequence, all of its prompt seen.</param>
     /// <param name="policy">A policy that scores rows and does not compare stores.</param>
     /// <returns>By store, <c>[kv_heads, longest run]</c>; those of rows that the policy always keeps do not matter.</returns>
-    /// <exception cref="ArgumentException">The policy has no scores, or compares stores by them.</exception>
+    /// <exception cref="ArgumentException">The policy has no scores, compares stores by them, or scores by the rows that it keeps.</exception>
     /// <exception cref="RequestException">The policy reads more queries than are remembered, or the backend cannot run it.</exception>
     public IReadOnlyList<float[]> RowScores(KvCache cache, int sequence, EvictionPolicy policy)
     {
         ArgumentNullException.ThrowIfNull(cache);
         ArgumentNullException.ThrowIfNull(policy);
-        if (!Scores(policy) || policy.ComparesStores)
+        if (!Scores(policy) || policy.ComparesStores || policy.Rule is Eviction.Scores.BlocksScore)
         {
             throw new ArgumentException($"{policy.Name} has no scores of one store for itself.", nameof(policy));
         }

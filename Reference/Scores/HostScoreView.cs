@@ -1,6 +1,7 @@
 using KvIL.Eviction;
 using KvIL.Eviction.Scores;
 using KvIL.Ops;
+using KvIL.Plans;
 using KvIL.Reference.Kernels;
 using KvIL.Reference.Memory;
 using KvIL.Reference.Simd;
@@ -91,6 +92,9 @@ internal sealed unsafe class HostScoreView : ScoreView
 
     /// <inheritdoc/>
     public override int Rows(int head) => _store.Length[_firstRun + head];
+
+    /// <inheritdoc/>
+    public override int Keep(int head) => _op.Counts is Slot counts ? _frame.I32(counts)[head] : base.Keep(head);
 
     /// <inheritdoc/>
     public override ReadOnlySpan<int> Positions(int head) => new(_store.Position + _store.Start[_firstRun + head], Rows(head));

@@ -23,6 +23,8 @@ internal static class Scorers
         LeverageScore r => new LeverageScorer(r),
         CapKvScore r => new CapKvScorer(r),
         QFilterScore r => new QFilterScorer(r),
+        PiecesScore r => new PiecesScorer(r),
+        BlocksScore r => new BlocksScorer(r),
         RandomRowsScore r => new RandomRowsScorer(r),
         _ => throw new NotSupportedException($"cpu: no scorer of {rule}."),
     };

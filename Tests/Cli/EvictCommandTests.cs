@@ -73,6 +73,35 @@ public sealed class EvictCommandTests : IDisposable
         if (c.HasField("definition_loss_uniform")) SameLoss(c, "definition_loss_uniform", result.GetProperty("uniform"));
     }
 
+    // kvpress keeps max(1, int(share · n)) of a chunk, which here sum to the budget; it has no loss of these.
+    [Theory]
+    [InlineData("public-kvpress-028", "keydiff:blocks=16", 40)]
+    [InlineData("public-kvpress-029", "knorm:pieces=16", 28)]
+    public void Scores_in_parts_come_out_as_recorded(string id, string policy, int rows)
+    {
+        string folder = Repo.PathOf(Golden);
+        GoldenCase c = EvictionGoldenFolder.Open(folder).Cases.Single(c => c.Id == id);
+        string input = c.Field<Dictionary<string, string>>("inputs")["k"].Split('.')[0];
+        JsonElement result = Result("evict", Path.Combine(folder, "inputs.safetensors"), "--input", input, "--evict", policy, "--budget", $"{rows}", "--json");
+        Assert.Equal(c.Expected<int[][]>("kept"), Heads(result).Select(head => head.GetProperty("rows").EnumerateArray().Select(row => row.GetInt32()).ToArray()));
+    }
+
+    [Fact]
+    public void A_table_of_heads_divides_the_rows_of_a_file()
+    {
+        string file = Path.Combine(Repo.PathOf(Golden), "inputs.safetensors"), table = _directory.PathOf("table.json");
+        File.WriteAllText(table, "[[3, 1, 1, 1], [1, 1, 1, 1]]");
+        string[] args = ["evict", file, "--input", "in00", "--evict", $"snapkv:window=8,kernel=1,heads=@{table}", "--budget", "28", "--json"];
+        JsonElement result = Result([.. args, "--layer", "0", "--layers", "2"]);
+        // 160 rows by 3 : 1 : ... of 10, at most 56 a head: 48, 16, 16, 16 and 16 four times.
+        Assert.Equal("48,16,16,16", Join(result, head => head.GetProperty("quota").GetString()));
+        Assert.Equal("56,24,24,24", Join(result, head => head.GetProperty("kept").ToString()));
+        Assert.Equal("table", result.GetProperty("allocation").GetProperty("rule").GetString());
+        Tool.Refuses(App.Usage, "--layer N", args);
+        Tool.Refuses(App.Usage, "2 layers", [.. args, "--layer", "0", "--layers", "3"]);
+        Tool.Refuses(App.Failure, "no such file", [.. args[..5], "snapkv:heads=@/none.json"]);
+    }
+
     [Theory]
     [InlineData("F16")]
     [InlineData("BF16")]

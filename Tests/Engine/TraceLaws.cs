@@ -17,6 +17,7 @@ public sealed class TraceLaws(EngineFixture fixture) : IClassFixture<EngineFixtu
         "global-snapkv:window=3,kernel=3", "global-h2o:window=2", "global-knorm", "global-expected:sinks=2", "prefixkv", "cake:window=4",
         "h2o:window=3", "ada-h2o:window=3", "observed", "tova", "ada-tova", "knorm", "ada-knorm:alloc=floor", "keydiff", "expected:future=16",
         "ada-expected:epsilon=0.02", "lagkv:lag=4,sinks=2", "finch:window=4", "curdkv:local=3", "noncausal:chunk=8", "leverage", "capkv",
+        "keydiff:pieces=5", "curdkv:blocks=4", "leverage:pieces=7,sinks=2", "leverage:blocks=3", "keydiff:blocks=5,heads=*", "knorm:pieces=4,window=2",
         "qfilter", "random:seed=3", "criticalkv:window=3", "snapkv:window=3,heads=*", "h2o:window=2,heads=*", "criticalkv:window=3,heads=*", "knorm:heads=*,sinks=1", "ada-criticalkv:window=3,alloc=mask", "chunkkv:window=3,chunk=3",
     ];
 

@@ -102,6 +102,7 @@ public sealed class HeadTableLaws
     [InlineData("snapkv:heads=0:0/0:0", "above 0")]
     [InlineData("snapkv:heads=@table.json", "'@table.json'")]
     [InlineData("snapkv:heads=1:2,positions=consecutive", "equal length")]
+    [InlineData("snapkv:heads=1:2,readers=1", "leave one of them out")]
     [InlineData("ada-snapkv:heads=1:2", "snapkv has it")]
     [InlineData("global-knorm:heads=1:2", "knorm has it")]
     [InlineData("sliding:heads=1:2", "has it")]

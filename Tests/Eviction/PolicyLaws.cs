@@ -22,7 +22,7 @@ public sealed class PolicyLaws
         from pooling in Gen.Elements("", "kernel=1", "pool=avg,kernel=5", "order=pool-group,pool=max")
         from heads in Gen.Elements("", "alloc=pure", "floor=1/3", "alloc=floor,floor=0.125", "floor=0,alloc=blend", "floor=100%")
         from beta in Gen.Elements("", "beta=1", "beta=7")
-        from own in Gen.Elements("", "future=16,epsilon=0.02", "lag=7", "gamma=3.5", "local=0", "chunk=3", "jitter=1", "tau=0", "seed=9", "weights=head", "mass=kept,weights=common", "positions=consecutive", "heads=3:1/0.25:2")
+        from own in Gen.Elements("", "future=16,epsilon=0.02", "lag=7", "gamma=3.5", "local=0", "chunk=3", "jitter=1", "tau=0", "seed=9", "weights=head", "mass=kept,weights=common", "positions=consecutive", "heads=3:1/0.25:2", "pieces=7", "blocks=128")
         from sinks in Gen.Elements("", "sinks=0", "sinks=4,slack=0")
         select Text(name, budget, window, pooling, heads, beta, own, sinks));
 
@@ -177,6 +177,11 @@ public sealed class PolicyLaws
     [InlineData("knorm:floor=0.5", "ada-knorm has it")]
     [InlineData("snapkv:beta=4", "pyramidkv has it")]
     [InlineData("ada-snapkv:positions=consecutive", "snapkv has it")]
+    [InlineData("knorm:pieces=0", "'0'")]
+    [InlineData("knorm:pieces=4,blocks=4", "one after the other")]
+    [InlineData("expected:pieces=64", "has it")]
+    [InlineData("lagkv:blocks=64", "has it")]
+    [InlineData("ada-keydiff:blocks=64", "keydiff has it")]
     [InlineData("kvnorm", "the nearest is knorm")]
     [InlineData("ada-prefixkv", "the nearest is prefixkv")]
     [InlineData("ada-chunkkv", "the nearest is chunkkv")]

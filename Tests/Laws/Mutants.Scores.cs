@@ -74,6 +74,14 @@ internal static partial class Mutants
             Replaced(f.Integers(op.Counts), new int[f.Integers(op.Counts).Count], () => OracleOps.Execute(op, f))),
         Mutant.Of<TwoStageScoresOp>("TwoStageScores forgets what heads were promised", RankingLaws.TwoStages, (op, _) => op with { Promised = default }),
         Mutant.Of<TwoStageScoresOp>("TwoStageScores forgets epsilon", RankingLaws.TwoStages, (op, _) => op with { Epsilon = default }),
+        Mutant.Of<ScoreRowsOp>("Pieces are one row longer", PartScoresLaws.Pieces, (op, _) => op.Rule is PiecesScore p ? op with { Rule = p with { Length = p.Length + 1 } } : op),
+        Mutant.Of<ScoreRowsOp>("Pieces begin with the first row", PartScoresLaws.Pieces, (op, _) => op.Rule is PiecesScore ? op with { Sinks = 0 } : op),
+        Mutant.Of<ScoreRowsOp>("Blocks come all at once", PartScoresLaws.Blocks, (op, _) => op.Rule is BlocksScore b ? op with { Rule = b with { Length = 1 << 20 } } : op),
+        Mutant.Of<ScoreRowsOp>("Blocks keep one row less", PartScoresLaws.Blocks, (op, f) =>
+        {
+            if (op.Counts is null) OracleOps.Execute(op, f);
+            else Replaced(f.Integers(op.Counts), [.. f.Integers(op.Counts).Select(n => Math.Max(0, n - 1))], () => OracleOps.Execute(op, f));
+        }),
         Mutant.Of<ChunkScoresOp>("ChunkScores counts chunks from the first row", RankingLaws.Chunks, (op, _) => op with { Sinks = 0 }),
         Mutant.Of<ChunkScoresOp>("ChunkScores has shorter chunks", RankingLaws.Chunks, (op, _) => op with { Chunk = Math.Max(1, op.Chunk - 1) }),
         Mutant.Of<ProtectRowsOp>("ProtectRows goes by rows", RankingLaws.Protects, (op, f) =>

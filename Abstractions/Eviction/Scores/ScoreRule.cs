@@ -15,6 +15,9 @@ public abstract record ScoreRule
     /// <summary>What the rule reads: only what is named here is kept for it.</summary>
     public abstract ScoreNeeds Needs { get; }
 
+    /// <summary>Whether a part of a run can be scored for itself: the rule reads rows alone, and keeps none by where they stand.</summary>
+    public virtual bool ScoresParts => (Needs & ~(ScoreNeeds.Keys | ScoreNeeds.Values | ScoreNeeds.PreRopeKeys)) == 0;
+
     /// <summary>Rows at the start and the end of a run of <paramref name="length"/> rows that are always kept, at least those that the policy names.</summary>
     public virtual (int Sinks, int Window) Protected(int length, int sinks, int window) => (sinks, window);
 }
@@ -71,6 +74,9 @@ public sealed record ExpectedAttentionScore(int Future, Ratio Epsilon) : ScoreRu
 /// <param name="Lag">Rows of a block.</param>
 public sealed record LagKvScore(int Lag) : ScoreRule
 {
+    /// <inheritdoc/>
+    public override bool ScoresParts => false;
+
     /// <inheritdoc/>
     public override ScoreNeeds Needs => ScoreNeeds.Keys | ScoreNeeds.Values;
 

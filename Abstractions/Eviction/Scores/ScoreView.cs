@@ -45,6 +45,10 @@ public abstract class ScoreView
     /// <summary>Rows of KV head <paramref name="head"/>.</summary>
     public abstract int Rows(int head);
 
+    /// <summary>Rows of a KV head that will be kept, protected ones included; shown to <see cref="BlocksScore"/> alone.</summary>
+    /// <exception cref="InvalidOperationException">The scores are made before the rows are divided.</exception>
+    public virtual int Keep(int head) => throw new InvalidOperationException("The rows are divided by the scores, which cannot read how many are kept.");
+
     /// <summary>Original position of each row of a KV head, ascending.</summary>
     public abstract ReadOnlySpan<int> Positions(int head);
 
