@@ -67,6 +67,7 @@ internal static class App
             SynthCommand.Create(context),
             TemplateCommand.Create(context),
             SharingCommand.Create(context),
+            ShareCommand.Create(context),
             GoldenCommand.Create(context),
             DoctorCommand.Create(context),
             KernelsCommand.Create(context),

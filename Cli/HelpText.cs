@@ -191,6 +191,18 @@ internal static class HelpText
             --json prints {"layers", "kv_layers", "bytes_per_token", "unshared_bytes_per_token", "bytes_per_token_with_positions",
             "rows": [{"configuration", "map", "owners", "cyclic", "iterative_passes", "exact_passes"}]}.
             """,
+        ["share"] = """
+            Examples:
+              kvil share MODEL --share sandwich-middle:11 OUT
+              kvil share MODEL --share 0_10x20_21 --init keep OUT
+              kvil share MODEL --share 0s_1s_2s_3x3 OUT
+
+            The result is an lckv-llama checkpoint: projections of keys and values only for the layers that are read, all other
+            tensors and the tokenizer's files as they are. Layers marked s see sliding_window keys, 4096 where the config has no
+            such field; without marks layers keep the windows they have. Nothing is left behind where writing fails.
+
+            --json prints {"path", "map", "layers", "stores", "cyclic", "parameters", "parameters_before"}.
+            """,
         ["golden"] = """
             Examples:
               kvil golden DIR

@@ -36,15 +36,16 @@ public sealed class LanguageModel : IDisposable
     /// <param name="path">Directory of the model.</param>
     /// <param name="device">The device; null for <see cref="Device.Auto"/>.</param>
     /// <param name="memoryLimit">Most bytes of weights; null for what the machine has.</param>
+    /// <param name="share">A sharing map in place of the checkpoint's own, such as <c>sandwich-middle:11</c> or <c>0_10x20_21</c>; null for its own.</param>
     /// <exception cref="ModelFileException">The model is missing, damaged or not supported.</exception>
-    /// <exception cref="RequestException">The weights are above the limit; none of them was loaded.</exception>
-    public static LanguageModel Open(string path, Device? device = null, long? memoryLimit = null)
+    /// <exception cref="RequestException">The weights are above the limit, and none of them was loaded; or the map is none for this model.</exception>
+    public static LanguageModel Open(string path, Device? device = null, long? memoryLimit = null, string? share = null)
     {
         Stopwatch clock = Stopwatch.StartNew();
         IBackend backend = (device ?? Device.Auto).CreateBackend();
         try
         {
-            return new(Model.Open(path, backend, memoryLimit: memoryLimit), clock.Elapsed);
+            return new(Model.Open(path, backend, share, memoryLimit), clock.Elapsed);
         }
         catch
         {

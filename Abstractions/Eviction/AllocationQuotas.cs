@@ -26,9 +26,14 @@ public static class AllocationQuotas
     /// <param name="rule">How they are divided.</param>
     /// <param name="floor">r of a blend or a floor; else unused.</param>
     /// <exception cref="OverflowException">A quota's numerator does not fit 64 bits.</exception>
-    public static HeadQuota[] OfHeads(StoreScores store, long total, HeadAllocation rule, Ratio floor)
+    public static HeadQuota[] OfHeads(StoreScores store, long total, HeadAllocation rule, Ratio floor) => OfHeads([store], total, rule, floor);
+
+    /// <summary>The same for the heads of several stores under one total, the lower store's first.</summary>
+    /// <inheritdoc cref="OfHeads(StoreScores, long, HeadAllocation, Ratio)"/>
+    public static HeadQuota[] OfHeads(IReadOnlyList<StoreScores> stores, long total, HeadAllocation rule, Ratio floor)
     {
-        ArgumentNullException.ThrowIfNull(store);
+        ArgumentNullException.ThrowIfNull(stores);
+        StoreScores store = Joined(stores);
         int heads = store.Lengths.Length;
         int[] candidates = [.. Enumerable.Range(0, heads).Select(h => store.Candidates(h).Length)];
         long spare = Math.Clamp(total - store.ProtectedTotal, 0, candidates.Sum(n => (long)n));
@@ -113,6 +118,20 @@ public static class AllocationQuotas
         }
 
         return quotas;
+    }
+
+    // One store of all heads. Stores that are compared have seen the same tokens, so they protect the same rows.
+    private static StoreScores Joined(IReadOnlyList<StoreScores> stores)
+    {
+        if (stores.Count == 1) return stores[0];
+        int stride = stores.Max(s => s.Stride), heads = stores.Sum(s => s.Lengths.Length), head = 0;
+        float[] scores = new float[(long)heads * stride];
+        foreach (StoreScores s in stores)
+        {
+            for (int h = 0; h < s.Lengths.Length; h++, head++) s.Scores.AsSpan(h * s.Stride, s.Lengths[h]).CopyTo(scores.AsSpan(head * stride));
+        }
+
+        return new(scores, stride, [.. stores.SelectMany(s => s.Lengths)], stores.Max(s => s.Sinks), stores.Max(s => s.Window));
     }
 
     private static Ratio Plus(long whole, long numerator, long denominator) => new(checked((whole * denominator) + numerator), denominator);

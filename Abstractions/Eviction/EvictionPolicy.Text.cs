@@ -59,7 +59,7 @@ public sealed partial record EvictionPolicy
     {
         HeadTable? table = keys.Has("heads") ? HeadTable.Parse(keys["heads"]) : null;
         HeadAllocation heads = table is not null ? HeadAllocation.Table
-            : keys.Uses("alloc") ? keys.Choice("alloc", Allocations) : method.Heads ?? HeadAllocation.Uniform;
+            : keys.Has("alloc") || (keys.Uses("alloc") && method.Layers != LayerAllocation.Global) ? keys.Choice("alloc", Allocations) : method.Heads ?? HeadAllocation.Uniform;
         bool floor = heads is HeadAllocation.Blend or HeadAllocation.Floor or HeadAllocation.Mask;
         if (!floor && keys.Has("floor"))
         {
@@ -120,7 +120,7 @@ public sealed partial record EvictionPolicy
         "kernel" => Print(Kernel),
         "pool" => Word(Pools, Pool),
         "order" => Word(Orders, Order),
-        "alloc" => Word(Allocations, Heads),
+        "alloc" => Heads == HeadAllocation.Pure && Layers == LayerAllocation.Global ? null : Word(Allocations, Heads),
         "floor" => Heads == HeadAllocation.Pure ? null : Floor.ToString(),
         "weights" => Weights == HeadWeights.Common ? null : Word(Weightings, Weights),
         "heads" => Table?.ToString(),

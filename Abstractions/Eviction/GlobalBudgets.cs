@@ -46,6 +46,34 @@ public static class GlobalBudgets
         return totals;
     }
 
+    /// <summary>Rows of each head of each store under one total, by a rule that may promise every head a share: <c>Σ = min(total, all rows)</c>.</summary>
+    /// <remarks>Ada-KV's Algorithm 2 over the heads of all stores: as <see cref="AllocationQuotas.OfHeads(IReadOnlyList{StoreScores}, long, HeadAllocation, Ratio)"/>, rounded by largest remainder, the lower head of the lower store first among equals.</remarks>
+    /// <param name="stores">The stores, in ascending layer of their owners.</param>
+    /// <param name="total">B, rows over all heads of all stores, at least the protected ones.</param>
+    /// <param name="rule">How they are divided.</param>
+    /// <param name="floor">r of a blend, a floor or a mask; else unused.</param>
+    /// <exception cref="OverflowException">A quota's numerator does not fit 64 bits.</exception>
+    public static int[][] SplitHeads(IReadOnlyList<StoreScores> stores, long total, HeadAllocation rule, Ratio floor)
+    {
+        ArgumentNullException.ThrowIfNull(stores);
+        HeadQuota[] quotas = AllocationQuotas.OfHeads(stores, total, rule, floor);
+        long[] rows = [.. quotas.Select(quota => quota.Quota.Floor(1))];
+        // All quotas of a rule have one denominator before they are reduced.
+        IEnumerable<int> byRemainder = Enumerable.Range(0, rows.Length).OrderByDescending(h => quotas[h].Quota, RemainderOrder.Instance).ThenBy(h => h);
+        long left = Math.Min(total, stores.Sum(s => s.Lengths.Sum(n => (long)n))) - rows.Sum();
+        foreach (int head in byRemainder.Take((int)left)) rows[head]++;
+        int next = 0;
+        return [.. stores.Select(s => s.Lengths.Select(_ => (int)rows[next++]).ToArray())];
+    }
+
+    private sealed class RemainderOrder : IComparer<Ratio>
+    {
+        public static readonly RemainderOrder Instance = new();
+
+        public int Compare(Ratio a, Ratio b) =>
+            ((Int128)(a.Numerator % a.Denominator) * b.Denominator).CompareTo((Int128)(b.Numerator % b.Denominator) * a.Denominator);
+    }
+
     // The lowest key among the best `count`, found digit by digit from the highest.
     private static uint Threshold(IReadOnlyList<StoreScores> stores, long count)
     {

@@ -34,7 +34,7 @@ internal sealed record PolicyMethod(
         new("ada-snapkv", ["budget", .. Attention, "alloc", "floor", "weights", "mass", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Heads: HeadAllocation.Blend),
         new("pyramidkv", ["budget", .. Attention, "beta", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Layers: LayerAllocation.Pyramid),
         new("ada-pyramid", ["budget", .. Attention, "alloc", "floor", "weights", "mass", "beta", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Layers: LayerAllocation.Pyramid, Heads: HeadAllocation.Blend),
-        new("global-snapkv", ["budget", .. Attention, "weights", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Layers: LayerAllocation.Global, Heads: HeadAllocation.Pure),
+        new("global-snapkv", ["budget", .. Attention, "alloc", "floor", "weights", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32, Layers: LayerAllocation.Global, Heads: HeadAllocation.Pure),
         new("criticalkv", ["budget", .. Attention, "epsilon", "heads", "positions", "sinks", "slack"], ScoreNeeds.WindowQueries | ScoreNeeds.Values | ScoreNeeds.OutputProjection, Window: 32),
         new("chunkkv", ["budget", .. Attention, "chunk", "positions", "sinks", "slack"], ScoreNeeds.WindowQueries, Window: 32),
         new("h2o", Plain(["window"]), ScoreNeeds.ColumnSums, Window: 32),
@@ -87,7 +87,7 @@ internal sealed record PolicyMethod(
         { Layers: LayerAllocation.Prefix or LayerAllocation.Cake } or { Heads: not null } or { Name: "full" or "sliding" or "chunkkv" or "pyramidkv" } => null,
         _ when prefix == AdaPrefix => this with { Name = prefix + Name, Keys = InPlaceOfPositions("alloc", "floor"), Heads = HeadAllocation.Blend },
         { Name: "criticalkv" } => null,
-        _ => this with { Name = prefix + Name, Keys = InPlaceOfPositions(), Heads = HeadAllocation.Pure, Layers = LayerAllocation.Global },
+        _ => this with { Name = prefix + Name, Keys = InPlaceOfPositions("alloc", "floor"), Heads = HeadAllocation.Pure, Layers = LayerAllocation.Global },
     };
 
     private static PolicyMethod? TryFind(string name)

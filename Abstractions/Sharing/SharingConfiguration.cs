@@ -133,7 +133,7 @@ public sealed record SharingConfiguration(Partition Partition, Position Position
         _ => Evenly(0, layers, KvLayers),
     };
 
-    // Blocks of sizes that differ by one at most, the smaller ones first: the published strings of CLA-3 for 22 layers begin so.
+    // Blocks of sizes that differ by one at most, the smaller ones first; the paper states no rule.
     private static IEnumerable<(int First, int Last)> Evenly(int first, int end, int blocks)
     {
         for (int block = 0; block < blocks; block++)

@@ -19,6 +19,7 @@ internal sealed class CheckCommand
         Description = "The recorded results; reference.safetensors in the model's directory, or X.reference.safetensors beside a file X.",
     };
 
+    private readonly Option<string?> _share = SharingArguments.Share();
     private readonly Option<int> _threads = CommonOptions.Threads();
     private readonly Option<string> _device = CommonOptions.Device();
     private readonly Option<bool> _json = CommonOptions.Json("Prints one JSON object in place of the table.");
@@ -30,7 +31,7 @@ internal sealed class CheckCommand
         CheckCommand check = new(context);
         Command command = new("check", "Compares a model's logits and cache with recorded ones.")
         {
-            check._model, check._reference, check._threads, check._device, check._json,
+            check._model, check._reference, check._share, check._threads, check._device, check._json,
         };
         command.SetAction(check.Execute);
         return command;
@@ -48,7 +49,9 @@ internal sealed class CheckCommand
 
         Device device = CommonOptions.ReadDevice(parse, _threads, _device);
         using IBackend backend = device.CreateBackend();
-        using Model model = terminal.Spin("loading", () => Model.Open(path, backend, readTokenizer: false));
+        string? share = SharingArguments.Read(parse, _share);
+        using Model model = terminal.Spin("loading", () => Model.Open(path, backend, share, readTokenizer: false));
+        SharingArguments.Warn(terminal, model);
         CheckReport report = terminal.Track("checking", progress => ReferenceCheck.Run(model, reference, progress, _context.Cancelled));
         if (parse.GetValue(_json))
         {

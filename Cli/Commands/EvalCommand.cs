@@ -37,6 +37,7 @@ internal sealed class EvalCommand
     private readonly Option<int> _chunk = CommonOptions.Chunk();
     private readonly Option<string> _device = CommonOptions.Device();
     private readonly Option<long?> _memoryLimit = CommonOptions.MemoryLimit();
+    private readonly Option<string?> _share = SharingArguments.Share();
     private readonly Option<DType> _rowType = CommonOptions.RowType(DType.F32);
     private readonly Option<bool> _json = CommonOptions.Json("Prints one JSON object in place of the tables.");
 
@@ -48,7 +49,7 @@ internal sealed class EvalCommand
         Command command = new("eval", "Compares policies on prompts with known answers.")
         {
             eval._model, eval._set, eval._evict, eval._budget, eval._limit,
-            eval._threads, eval._chunk, eval._device, eval._memoryLimit, eval._rowType, eval._json,
+            eval._threads, eval._chunk, eval._device, eval._memoryLimit, eval._share, eval._rowType, eval._json,
         };
         command.SetAction(eval.Execute);
         return command;
@@ -66,7 +67,9 @@ internal sealed class EvalCommand
 
         int? limit = parse.GetResult(_limit) is null ? null : parse.GetValue(_limit);
         IReadOnlyList<EvaluationItem> items = EvaluationSet.Load(set, limit);
-        using LanguageModel model = terminal.Spin("loading", () => LanguageModel.Open(path, device, memoryLimit));
+        string? share = SharingArguments.Read(parse, _share);
+        using LanguageModel model = terminal.Spin("loading", () => LanguageModel.Open(path, device, memoryLimit, share));
+        SharingArguments.Warn(terminal, model.Model);
         foreach (string budget in budgets)
         {
             PolicyArguments.CheckFits(Budget.Parse(budget), model.Model.Config.MaxPositions);

@@ -51,6 +51,7 @@ internal sealed class ExplainCommand
     private readonly Option<int> _chunk = CommonOptions.Chunk();
     private readonly Option<string> _device = CommonOptions.Device();
     private readonly Option<long?> _memoryLimit = CommonOptions.MemoryLimit();
+    private readonly Option<string?> _share = SharingArguments.Share();
     private readonly Option<DType> _rowType = CommonOptions.RowType(DType.F16);
     private readonly Option<bool> _json = CommonOptions.Json("Prints one JSON object, with every row of every head, in place of the text.");
 
@@ -62,7 +63,7 @@ internal sealed class ExplainCommand
         Command command = new("explain", "Shows why each token of a prompt stayed in the cache or went.")
         {
             explain._model, explain._prompt, explain._file, explain._evict, explain._budget, explain._question, explain._protect,
-            explain._layer, explain._html, explain._threads, explain._chunk, explain._device, explain._memoryLimit, explain._rowType, explain._json,
+            explain._layer, explain._html, explain._threads, explain._chunk, explain._device, explain._memoryLimit, explain._share, explain._rowType, explain._json,
         };
         command.SetAction(explain.Execute);
         return command;
@@ -89,7 +90,9 @@ internal sealed class ExplainCommand
         }
 
         string prompt = PromptSource.Read(parse.GetValue(_file), parse.GetValue(_prompt), terminal);
-        using LanguageModel model = terminal.Spin("loading", () => LanguageModel.Open(path, device, options.MemoryLimit));
+        string? share = SharingArguments.Read(parse, _share);
+        using LanguageModel model = terminal.Spin("loading", () => LanguageModel.Open(path, device, options.MemoryLimit, share));
+        SharingArguments.Warn(terminal, model.Model);
         PolicyArguments.CheckFits(policy.Budget, model.Model.Config.MaxPositions);
         int layer = parse.GetValue(_layer);
         if (layer >= model.Model.Config.NumLayers)

@@ -2,6 +2,7 @@ using System.CommandLine;
 using KvIL.Inference.Files;
 using KvIL.Inference.Models;
 using KvIL.Inference.Tokenization;
+using KvIL.Sharing;
 using KvIL.Tensors;
 
 namespace KvIL.Cli.Commands;
@@ -79,8 +80,9 @@ internal static class InspectCommand
             Windows = [.. config.Layers.Select(layer => layer.Window)],
             TensorList = tensors ? [.. checkpoint.Tensors.Values.Select(Describe)] : null,
             Metadata = metadata ? MetadataOf(checkpoint) : null,
-            Kv = KvOf(config, transformer.Map.NumStores),
+            Kv = KvOf(config, transformer.Map),
             Stores = transformer.Map.Stores,
+            Sharing = SharingInfo.Of(config, transformer.Map),
         };
     }
 
@@ -101,15 +103,17 @@ internal static class InspectCommand
         return [.. metadata.Keys.Select(key => MetadataText.Describe(metadata.Require(key)))];
     }
 
-    private static KvInfo KvOf(ModelConfig config, int stores)
+    // A row and a store are those of layer 0, where layers differ; the totals are over all stores.
+    private static KvInfo KvOf(ModelConfig config, SharingMap map)
     {
         TypedBytes Of(Func<long, long> bytes) => new(bytes(RowBytes(config, DType.F16)), bytes(RowBytes(config, DType.F32)));
+        TypedBytes token = SharingInfo.Bytes(config, Enumerable.Range(0, map.NumStores).Select(map.Owner));
         return new(
             "row = head_dim * (key bytes + value bytes) + 4 for the position; a store takes kv_heads rows for each token",
             Of(row => row),
             Of(row => checked(row * config.NumKvHeads)),
-            Of(row => checked(row * config.NumKvHeads * stores)),
-            Of(row => checked(row * config.NumKvHeads * stores * config.MaxPositions)));
+            token,
+            new(checked(token.F16 * config.MaxPositions), checked(token.F32 * config.MaxPositions)));
     }
 
     private static long RowBytes(ModelConfig config, DType type) => new StoreSpec(1, config.NumKvHeads, config.HeadDim, type, 0).RowBytes;

@@ -54,6 +54,9 @@ internal sealed record Inspection
     /// <summary>By layer, the store that it reads.</summary>
     public required IReadOnlyList<int> Stores { get; init; }
 
+    /// <summary>Which layer reads which store, and what the stores take.</summary>
+    public required SharingInfo Sharing { get; init; }
+
     /// <summary>Each tensor, in the order of the file; null unless asked for.</summary>
     public IReadOnlyList<TensorInfo>? TensorList { get; init; }
 

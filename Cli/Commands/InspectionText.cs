@@ -36,17 +36,13 @@ internal static class InspectionText
         terminal.Write(Bytes(i));
         terminal.WriteLine(i.Kv.Formula);
         terminal.WriteLine();
-        foreach (IGrouping<int, int> store in i.Stores.Select((store, layer) => (store, layer)).GroupBy(p => p.store, p => p.layer))
-        {
-            if (store.Count() > 1)
-            {
-                terminal.WriteLine($"layers {Ranges([.. store])} read store {store.Key}");
-            }
-        }
-
-        if (i.Stores.Distinct().Count() == i.Layers)
+        if (i.Sharing.Layers.All(layer => layer.Kind == "own"))
         {
             terminal.WriteLine($"each layer reads its own store: layer l reads store l, l = 0 to {i.Layers - 1}");
+        }
+        else
+        {
+            SharingPicture.Write(terminal, i.Sharing, i.Kv.BytesPerToken);
         }
 
         InspectionLists.Write(terminal, i);
@@ -68,25 +64,6 @@ internal static class InspectionText
         Row($"a token, all {i.Stores.Distinct().Count()} stores", i.Kv.BytesPerToken, bytes => $"{N(bytes)} B");
         Row("a full context", i.Kv.BytesOfContext, ByteSize.Show);
         return table;
-    }
-
-    // 0-3, 7, 9-10
-    private static string Ranges(int[] layers)
-    {
-        List<string> ranges = [];
-        for (int first = 0; first < layers.Length;)
-        {
-            int last = first;
-            while (last + 1 < layers.Length && layers[last + 1] == layers[last] + 1)
-            {
-                last++;
-            }
-
-            ranges.Add(first == last ? $"{layers[first]}" : $"{layers[first]}-{layers[last]}");
-            first = last + 1;
-        }
-
-        return string.Join(", ", ranges);
     }
 
     private static string N(double value) => value.ToString("#,0.####", CultureInfo.InvariantCulture);

@@ -27,6 +27,7 @@ internal sealed class PplCommand
     private readonly Option<int> _threads = CommonOptions.Threads();
     private readonly Option<string> _device = CommonOptions.Device();
     private readonly Option<long?> _memoryLimit = CommonOptions.MemoryLimit();
+    private readonly Option<string?> _share = SharingArguments.Share();
     private readonly Option<DType> _rowType = CommonOptions.RowType(DType.F32);
     private readonly Option<bool> _json = CommonOptions.Json("Prints one JSON object in place of the lines.");
 
@@ -37,7 +38,7 @@ internal sealed class PplCommand
         PplCommand ppl = new(context);
         Command command = new("ppl", "Measures how well a model predicts a text: mean negative log likelihood and perplexity.")
         {
-            ppl._model, ppl._text, ppl._window, ppl._limit, ppl._bos, ppl._threads, ppl._device, ppl._memoryLimit, ppl._rowType, ppl._json,
+            ppl._model, ppl._text, ppl._window, ppl._limit, ppl._bos, ppl._threads, ppl._device, ppl._memoryLimit, ppl._share, ppl._rowType, ppl._json,
         };
         command.SetAction(ppl.Execute);
         return command;
@@ -51,7 +52,9 @@ internal sealed class PplCommand
         long? memoryLimit = parse.GetValue(_memoryLimit);
         string file = parse.GetValue(_text) is { Length: > 0 } name ? name : throw new UsageException("--text is empty; name a text file.");
         string text = PromptSource.ReadText(file, terminal, "--text").Replace("\r\n", "\n", StringComparison.Ordinal);
-        using LanguageModel model = terminal.Spin("loading", () => LanguageModel.Open(path, device, memoryLimit));
+        string? share = SharingArguments.Read(parse, _share);
+        using LanguageModel model = terminal.Spin("loading", () => LanguageModel.Open(path, device, memoryLimit, share));
+        SharingArguments.Warn(terminal, model.Model);
         PerplexityOptions options = new()
         {
             Window = parse.GetValue(_window),

@@ -16,7 +16,7 @@ internal sealed class CachedLayers(Model model, int tokens) : IDisposable
     /// <summary>A layer of a cache that holds the whole prompt in F32.</summary>
     public AttentionLayer Layer(KvCache cache, int layer)
     {
-        (int heads, int kv, int d) = (model.Config.NumQueryHeads, model.Config.NumKvHeads, model.Config.HeadDim);
+        (int heads, int kv, int d) = (model.Config.NumQueryHeads, model.Config.NumKvHeadsOf(layer), model.Config.HeadDimOf(layer));
         IStore store = Store(cache, layer);
         long[] starts = Starts(store, kv);
         string projection = Transformer.OutputProjection(layer);
@@ -28,7 +28,7 @@ internal sealed class CachedLayers(Model model, int tokens) : IDisposable
     /// <summary>The last queries of a layer, <c>[w][h·d]</c>, the newest last.</summary>
     public double[][] Queries(KvCache cache, int layer, int window)
     {
-        int channels = model.Config.NumQueryHeads * model.Config.HeadDim;
+        int channels = model.Config.QueryWidthOf(layer);
         IBuffer buffer = cache.LastQueries(layer);
         int ring = ((TensorSpec)buffer.Spec).Shape[1].Max;
         float[] queries = Download<float>(buffer, ring * channels);
@@ -40,7 +40,7 @@ internal sealed class CachedLayers(Model model, int tokens) : IDisposable
     public int[][] Kept(KvCache cache, int layer)
     {
         IStore store = Store(cache, layer);
-        int kv = model.Config.NumKvHeads;
+        int kv = model.Config.NumKvHeadsOf(layer);
         long[] starts = Starts(store, kv);
         int[] lengths = Download<int>(store.Lengths, kv);
         int[] positions = Download<int>(store.Positions, ((TensorSpec)store.Positions.Spec).Shape[0].Max);

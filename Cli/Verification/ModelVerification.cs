@@ -58,7 +58,7 @@ internal sealed class ModelVerification : IDisposable
                 + "to choose, so give another --budget or a longer prompt.");
         }
 
-        _engine = new(model, new() { MaxTokens = ids.Length, RowType = DType.F32, Window = Window, MeasureLoss = true });
+        _engine = new(model, new() { MaxTokens = ids.Length, RowType = DType.F32, Window = Window, MeasureLoss = true, KeepsHiddenRows = true });
         _cache = _engine.CreateCache();
         _layers = new(model, ids.Length);
     }
@@ -126,7 +126,8 @@ internal sealed class ModelVerification : IDisposable
             }
 
             int kept = split.KeptOfHead.Sum();
-            Require(kept == _rows * _model.Config.NumKvHeads, $"{where}, {split.Split}: keeps {kept} rows, the budget is {_rows * _model.Config.NumKvHeads}");
+            int wanted = _rows * _model.Config.NumKvHeadsOf(report.Layer);
+            Require(kept == wanted, $"{where}, {split.Split}: keeps {kept} rows, the budget is {wanted}");
         }
 
         if (setting.Kernel != 1) return;

@@ -5,6 +5,7 @@ using KvIL.Conformance.Laws;
 using KvIL.Conformance.Oracle;
 using KvIL.Conformance.Statements;
 using KvIL.Conformance.Theorems;
+using KvIL.Conformance.Theorems.Sharing;
 using KvIL.Conformance.Theory;
 using KvIL.Inference;
 
@@ -21,9 +22,13 @@ internal sealed class Verifier(Func<string, IBackend> open, int seed, Cancellati
     /// <summary>The laws of the backends.</summary>
     public IReadOnlyList<Law> Laws { get; init; } = LawCatalogue.All;
 
-    /// <summary>The theorems: any list of statements does. Laws of the catalogue of eviction get fewer cases, because there are many of them.</summary>
+    /// <summary>The theorems: any list of statements does. Laws of the catalogues get fewer cases, because there are many of them.</summary>
     public ImmutableArray<IStatement> Theorems { get; init; } =
-        [.. AdaTheorems.All, .. EvictionLaws.All.Select(law => new EvictionLawOn(law, new EvictionMath()) { OneIn = CatalogueCasesOneIn })];
+    [
+        .. AdaTheorems.All,
+        .. EvictionLaws.All.Select(law => new EvictionLawOn(law, new EvictionMath()) { OneIn = CatalogueCasesOneIn }),
+        .. SharingLaws.All.Select(law => new SharingLawOn(law, new SharingMath(), CatalogueCasesOneIn)),
+    ];
 
     /// <summary>Every law on one device.</summary>
     public DeviceLaws RunLaws(string device, int cases, Action<double> progress)

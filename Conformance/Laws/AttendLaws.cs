@@ -35,6 +35,26 @@ public static class AttendLaws
         Expect.Within(expected, actual, AttentionTerms.Bounds(c, store, magnitudes));
     });
 
+    /// <summary>What lets layers with gains of their own read one store: q · (g ⊙ k) = (g ⊙ q) · k.</summary>
+    public static Law<StoreCase> PlainKeys { get; } = new(
+        "Queries_times_a_gain_see_plain_keys_as_queries_see_keys_times_the_gain", "GainOp, AttendOp; class Transcendental", (laws, drawn) =>
+        {
+            StoreCase c = drawn with { RowType = DType.F16 }; // 11 bits times 11 bits: products of keys and gain are floats
+            HostStore half = c.Store(), plain = half with { Store = half.Store with { RowType = DType.F32 } };
+            HostTensor q = c.NewQueries(), positions = c.AnyPositions(), sequences = c.NewSequences();
+            HostTensor gain = HostTensor.Weight(DType.F16, Draw.Values(c.Seed, 14, c.HeadDim, ValueKind.Normal), c.HeadDim);
+            HostStore keyed = plain with { Keys = [.. plain.Keys.Select((value, i) => gain.Reals[i % c.HeadDim] * value)] };
+            (Scenario explicitly, Slot truth) = Plan(c, keyed, q, positions, sequences);
+            Scenario folded = new("attend-plain-keys");
+            Dim n = folded.Bind("n", c.N);
+            Slot y = folded.Output(folded.Builder.Attend(
+                folded.Builder.Gain(folded.Input("q", q, n, q.RowElements), folded.Input("gain", gain)),
+                folded.Input("store", plain), folded.Input("positions", positions, n), folded.Input("sequences", sequences, n), c.Rule));
+            double[] magnitudes = AttentionTerms.Magnitudes(laws.Oracle, c, keyed, positions);
+            Expect.Within(
+                laws.Oracle.Run(explicitly).Reals(truth), laws.Subject.Run(folded).Reals(y), AttentionTerms.Bounds(c, keyed, magnitudes, roundings: 1));
+        });
+
     /// <summary>One attention over a store.</summary>
     internal static (Scenario Scenario, Slot Y) Plan(
         StoreCase c, HostStore store, HostTensor q, HostTensor positions, HostTensor sequences)

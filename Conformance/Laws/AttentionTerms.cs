@@ -7,8 +7,8 @@ namespace KvIL.Conformance.Laws;
 /// <summary>What the error bounds of attention need to know about its inputs.</summary>
 internal static class AttentionTerms
 {
-    /// <summary>λ of <see cref="Tolerance.AttentionSpread"/> for one query over one run.</summary>
-    public static double Spread(HostStore store, int run, ReadOnlySpan<double> q, AttentionRule rule)
+    /// <summary>λ of <see cref="Tolerance.AttentionSpread"/> for one query over one run, whose terms have so many further roundings.</summary>
+    public static double Spread(HostStore store, int run, ReadOnlySpan<double> q, AttentionRule rule, int roundings = 0)
     {
         double largest = 0;
         for (int j = 0; j < store.Lengths[run]; j++)
@@ -19,7 +19,7 @@ internal static class AttentionTerms
             largest = Math.Max(largest, sum * Math.Abs(rule.Scale));
         }
 
-        return Tolerance.AttentionSpread(store.Lengths[run], q.Length, largest, rule.SoftCap is not null);
+        return Tolerance.AttentionSpread(store.Lengths[run], q.Length + roundings, largest, rule.SoftCap is not null);
     }
 
     /// <summary>Σ_j A_j |v_j| for each element of <c>Attend</c>.</summary>
@@ -30,7 +30,7 @@ internal static class AttentionTerms
     }
 
     /// <summary>The bound of each element of <c>Attend</c> for the new queries, over all or some rows of <paramref name="store"/>.</summary>
-    public static Func<int, double> Bounds(StoreCase c, HostStore store, double[] magnitudes)
+    public static Func<int, double> Bounds(StoreCase c, HostStore store, double[] magnitudes, int roundings = 0)
     {
         HostTensor q = c.NewQueries(), sequences = c.NewSequences();
         double largestValue = store.Values.Where(double.IsFinite).Select(Math.Abs).DefaultIfEmpty().Max();
@@ -38,7 +38,7 @@ internal static class AttentionTerms
         for (int i = 0; i < spreads.Length; i++)
         {
             int run = store.Run(sequences.Integers[i / c.QueryHeads], i % c.QueryHeads / c.Group);
-            spreads[i] = Spread(store, run, q.Reals.AsSpan(i * c.HeadDim, c.HeadDim), c.Rule);
+            spreads[i] = Spread(store, run, q.Reals.AsSpan(i * c.HeadDim, c.HeadDim), c.Rule, roundings);
         }
 
         return i => Tolerance.Attend(spreads[i / c.HeadDim], magnitudes[i], store.Lengths.Max(), largestValue);

@@ -57,6 +57,7 @@ public static class LawCatalogue
     [
         RmsNormLaws.Unit,
         ScaleLaws.Gains,
+        AttendLaws.PlainKeys,
         StreamLaws.Columns,
         StreamLaws.Concatenate,
         StreamLaws.Mix,

@@ -35,7 +35,7 @@ public static class Explainer
             ImmutableArray<int> layers = model.Transformer.Map.Readers(store);
             StoreExplanation explained = traces.FirstOrDefault(trace => trace.Store == store) is { } trace && trace.Kept.Sum(rows => rows.Length) < trace.Scores.Sum(s => s.Length)
                 ? Explain(trace, options.Eviction, positions)
-                : Whole(store, layers, model.Config.NumKvHeads, prompt.Count);
+                : Whole(store, layers, model.Config.NumKvHeadsOf(model.Transformer.Map.Owner(store)), prompt.Count);
             return explained with { Quota = quotas[store], Costs = [.. costs.Where(cost => layers.Contains(cost.Layer))] };
         })]);
     }

@@ -1,5 +1,6 @@
 using KvIL.Backends;
 using KvIL.Inference.Files;
+using KvIL.Inference.Files.Sharing;
 using KvIL.Inference.Runtime;
 using KvIL.Inference.Templates;
 using KvIL.Inference.Tokenization;
@@ -48,6 +49,9 @@ public sealed class Model : IDisposable
     /// <summary>The model's shape.</summary>
     public ModelConfig Config => Transformer.Config;
 
+    /// <summary>The sharing map that the checkpoint itself says; the one that runs is <see cref="Transformer.Map"/>.</summary>
+    public SharingMap OwnMap => _checkpoint.Config.OwnMap();
+
     /// <summary>Weights by name.</summary>
     public IReadOnlyDictionary<string, IBuffer> Weights => _buffers;
 
@@ -83,6 +87,17 @@ public sealed class Model : IDisposable
     public static Model Open(
         string directory, IBackend backend, SharingMap? map = null, long? memoryLimit = null, bool readTokenizer = true) =>
         Open(directory, backend, config => config, map, memoryLimit, readTokenizer);
+
+    /// <summary>Opens the checkpoint with another map than its own.</summary>
+    /// <param name="directory">The checkpoint's directory.</param>
+    /// <param name="backend">The device.</param>
+    /// <param name="share">A <see cref="SharingConfiguration"/> or a text of <see cref="LayerTypes"/> without windows; null for the checkpoint's own map.</param>
+    /// <param name="memoryLimit">Most bytes of weights; null for what the machine has.</param>
+    /// <param name="readTokenizer">Whether to read the tokenizer, if there is one.</param>
+    /// <exception cref="ModelFileException">The checkpoint is missing, damaged or not supported.</exception>
+    /// <exception cref="RequestException">The text is no map for this model, or the weights are above the limit.</exception>
+    public static Model Open(string directory, IBackend backend, string? share, long? memoryLimit = null, bool readTokenizer = true) =>
+        Open(directory, backend, config => share is null ? config : ForcedSharing.Apply(config, share), memoryLimit: memoryLimit, readTokenizer: readTokenizer);
 
     /// <summary>Puts a checkpoint that is open on <paramref name="backend"/>; the model closes it.</summary>
     /// <exception cref="ModelFileException">The checkpoint does not have what its config asks for.</exception>

@@ -226,7 +226,7 @@ public sealed partial class Transformer
 
     // Keys that are normalised last go to their readers without the gain of the norm: each reader has its own.
     private bool SharesPlainKeys(int store) =>
-        Config.NormAfterRope && Config.QueryKeyNorm == QueryKeyNorm.PerHead && Map.Readers(store).Length > 1;
+        Config.NormAfterRope && Config.QueryKeyNorm == QueryKeyNorm.PerHead && Map.Readers(store).Any(reader => reader != Map.Owner(store));
 
     private bool SameHeads(int layer, int other) =>
         Config.NumKvHeadsOf(layer) == Config.NumKvHeadsOf(other) && Config.HeadDimOf(layer) == Config.HeadDimOf(other);

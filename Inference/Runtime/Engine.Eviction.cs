@@ -28,14 +28,14 @@ public sealed partial class Engine
         RequireQueries(policy, cache, sequence);
         _traces.Clear();
         long[] totals = StoreTotals(cache, sequence, policy);
-        float[]?[] scores = Compare(cache, sequence, policy, totals);
+        (float[]?[] scores, int[]?[] counts) = Compare(cache, sequence, policy, totals);
         SetPolicy(cache, sequence, policy, totals, reserve);
         List<EvictionCost> costs = [];
         for (int store = 0; store < totals.Length; store++)
         {
             if (totals[store] < cache.Rows(store, sequence))
             {
-                costs.AddRange(Compact(cache, cache, store, sequence, FirstCut(store, policy, totals[store], reserve) with { Scores = scores[store] }));
+                costs.AddRange(Compact(cache, cache, store, sequence, FirstCut(store, policy, totals[store], reserve) with { Scores = scores[store], Counts = counts[store] }));
             }
         }
 
@@ -65,7 +65,7 @@ public sealed partial class Engine
         reserve = Math.Min(reserve, Options.MaxTokens - cache.Position(sequence));
         long[] totals = rows is null ? StoreTotals(cache, sequence, policy)
             : [.. rows.Select((r, store) => Math.Min((long)r * KvHeads(store), cache.Rows(store, sequence)))];
-        float[]?[] scores = given is null ? Compare(cache, sequence, policy, totals) : [.. given];
+        (float[]?[] scores, int[]?[] counts) = given is null ? Compare(cache, sequence, policy, totals) : ([.. given], new int[totals.Length][]);
         KvCache fork = Copy(cache, remembers && cache.Remembers);
         SetPolicy(fork, sequence, policy, totals, reserve);
         List<EvictionCost> costs = [];
@@ -74,7 +74,7 @@ public sealed partial class Engine
             bool evicts = totals[store] < cache.Rows(store, sequence);
             Cut cut = FirstCut(store, policy, totals[store], reserve);
             int room = Room(cut.Policy, fork.At(store, sequence).Kept, totals[store], evicts, reserve, KvHeads(store));
-            costs.AddRange(Compact(cache, fork, store, sequence, cut with { Free = room, Scores = scores[store], IsFirst = cut.IsFirst && evicts }));
+            costs.AddRange(Compact(cache, fork, store, sequence, cut with { Free = room, Scores = scores[store], Counts = counts[store], IsFirst = cut.IsFirst && evicts }));
         }
 
         Renumber(fork, sequence, policy);
@@ -132,6 +132,7 @@ public sealed partial class Engine
                     Eviction(Key(policy, store, Ranking.ScoresOnly, EvictionExtras.None, whole));
                     Eviction(Key(policy, store, Ranking.GivenScores, FirstExtras | sums, whole));
                     Eviction(Key(policy, store, Ranking.GivenScores, sums, whole));
+                    if (DividesHeads(policy)) Eviction(Key(policy, store, Ranking.GivenScores, FirstExtras | EvictionExtras.GivenCounts, whole));
                 }
             }
         }
@@ -204,7 +205,7 @@ public sealed partial class Engine
                 Queries = QueriesAtHand(from, sequence, policy, cut),
                 Prompt = cut.Prompt,
                 Scores = ranking == Ranking.GivenScores ? cut.Scores : null,
-                Counts = TableCounts(from, store, sequence, policy, ranking, (Math.Min(perHead, sinks + window + kept.Length), total)),
+                Counts = cut.Counts ?? TableCounts(from, store, sequence, policy, ranking, (Math.Min(perHead, sinks + window + kept.Length), total)),
                 Protected = extras.HasFlag(EvictionExtras.Protect) ? kept : [],
             });
             if (cut.IsFirst && Options.Trace)
@@ -236,7 +237,7 @@ public sealed partial class Engine
         | (cut.Policy.Rerotates && drops ? EvictionExtras.Rerotate : EvictionExtras.None)
         | (protects && drops ? EvictionExtras.Protect : EvictionExtras.None)
         | (cut.Policy.Accumulates && ranking == Ranking.GivenScores ? EvictionExtras.Trace : EvictionExtras.None)
-        | CountsOf(cut.Policy, ranking);
+        | (cut.Counts is null ? CountsOf(cut.Policy, ranking) : EvictionExtras.GivenCounts);
 
     // Those that the policy reads, as far as they are remembered.
     private int QueriesAtHand(KvCache cache, int sequence, EvictionPolicy policy, Cut cut) =>
@@ -314,5 +315,8 @@ public sealed partial class Engine
 
         /// <summary>Scores that the host has; null for none.</summary>
         public float[]? Scores { get; init; }
+
+        /// <summary>Rows of each head that the host has decided; null for none.</summary>
+        public int[]? Counts { get; init; }
     }
 }

@@ -84,8 +84,8 @@ public sealed partial class Engine
         });
         if (compares)
         {
-            Divide(cache, sequence, policy, totals, scores, preferences);
-            costs.AddRange(CompactByScores(cache, sequence, policy, totals, scores, reserve));
+            int[]?[] counts = Divide(cache, sequence, policy, totals, scores, preferences);
+            costs.AddRange(CompactByScores(cache, sequence, policy, totals, scores, counts, reserve));
         }
 
         Renumber(cache, sequence, policy);
@@ -95,11 +95,12 @@ public sealed partial class Engine
     }
 
     // Every store, once their rows are divided by the scores of all.
-    private List<EvictionCost> CompactByScores(KvCache cache, int sequence, EvictionPolicy policy, long[] totals, float[][] scores, int reserve)
+    private List<EvictionCost> CompactByScores(
+        KvCache cache, int sequence, EvictionPolicy policy, long[] totals, float[][] scores, int[]?[] counts, int reserve)
     {
         SetPolicy(cache, sequence, policy, totals, reserve);
         return [.. Evicting(policy).Where(store => totals[store] < cache.Rows(store, sequence)).SelectMany(store => Compact(
-            cache, cache, store, sequence, FirstCut(store, policy, totals[store], reserve) with { Scores = scores[store] }))];
+            cache, cache, store, sequence, FirstCut(store, policy, totals[store], reserve) with { Scores = scores[store], Counts = counts[store] }))];
     }
 
     // Tokens of one sequence through a cyclic map; their rows are reserved.

@@ -35,14 +35,14 @@ public sealed partial class Engine
         }
     }
 
-    // Divides the rows of all stores by their scores; returns the scores, or nothing where stores are not compared.
-    private float[]?[] Compare(KvCache cache, int sequence, EvictionPolicy policy, long[] totals)
+    // Divides the rows of all stores by their scores; returns the scores, and what heads keep where that is decided too; nothing where stores are not compared.
+    private (float[]?[] Scores, int[]?[] Counts) Compare(KvCache cache, int sequence, EvictionPolicy policy, long[] totals)
     {
         float[]?[] scores = new float[totals.Length][];
         int[] evicting = Evicting(policy);
         if (!Compares(policy, totals, cache.Tokens(sequence)) || evicting.Sum(store => totals[store]) >= evicting.Sum(store => cache.Rows(store, sequence)))
         {
-            return scores;
+            return (scores, new int[totals.Length][]);
         }
 
         float[] preferences = new float[totals.Length];
@@ -51,8 +51,7 @@ public sealed partial class Engine
             (scores[store], preferences[store]) = ScoreOf(cache, store, sequence, new(policy, totals[store], 0));
         }
 
-        Divide(cache, sequence, policy, totals, scores!, preferences);
-        return scores;
+        return (scores, Divide(cache, sequence, policy, totals, scores!, preferences));
     }
 
     // A budget that only the protected rows fill is the same for every store.
@@ -107,7 +106,8 @@ public sealed partial class Engine
         return (eviction.Scores(longest), cut.Policy.Layers == LayerAllocation.Cake ? eviction.Preference() : 0);
     }
 
-    private void Divide(KvCache cache, int sequence, EvictionPolicy policy, long[] totals, float[][] scores, float[] preferences)
+    // Changes the totals; returns the rows of each head where one total is divided over all of them.
+    private int[]?[] Divide(KvCache cache, int sequence, EvictionPolicy policy, long[] totals, float[][] scores, float[] preferences)
     {
         int[] evicting = Evicting(policy);
         long total = evicting.Sum(store => totals[store]);
@@ -117,22 +117,33 @@ public sealed partial class Engine
             (int sinks, int window) = policy.Protected(longest);
             return new StoreScores(scores[store], longest, Lengths(cache, store, sequence), sinks, window);
         })];
+        int[]?[] counts = new int[totals.Length][];
+        if (DividesHeads(policy))
+        {
+            foreach ((int i, int[] heads) in GlobalBudgets.SplitHeads(stores, total, policy.Heads, policy.Floor).Index())
+            {
+                (counts[evicting[i]], totals[evicting[i]]) = (heads, heads.Sum(rows => (long)rows));
+            }
+
+            return counts;
+        }
+
         if (policy.Layers == LayerAllocation.Global)
         {
             foreach ((int i, long share) in GlobalBudgets.Split(stores, total).Index()) totals[evicting[i]] = share;
-            return;
+            return counts;
         }
 
         // PrefixKV and CAKE divide rows per head: all heads of a layer keep as many.
-        int heads = KvHeads(evicting[0]);
-        if (evicting.Any(store => KvHeads(store) != heads))
+        int headsOfAll = KvHeads(evicting[0]);
+        if (evicting.Any(store => KvHeads(store) != headsOfAll))
         {
             throw new RequestException($"{policy.Name} divides rows over stores of equally many heads, and this model's differ; use global-snapkv or ada-snapkv.");
         }
 
         int[] candidates = [.. stores.Select(s => s.Candidates(0).Length)];
         int[] rows = new int[stores.Length];
-        long spare = (total - stores.Sum(s => s.ProtectedTotal)) / heads;
+        long spare = (total - stores.Sum(s => s.ProtectedTotal)) / headsOfAll;
         if (policy.Layers == LayerAllocation.Prefix)
         {
             PrefixBudgets.Maximin([.. stores.Select(s => PrefixBudgets.Weights(s.Candidates(0)))], spare, 0, rows);
@@ -144,8 +155,10 @@ public sealed partial class Engine
 
         for (int i = 0; i < rows.Length; i++)
         {
-            totals[evicting[i]] = stores[i].ProtectedTotal + ((long)rows[i] * heads);
+            totals[evicting[i]] = stores[i].ProtectedTotal + ((long)rows[i] * headsOfAll);
         }
+
+        return counts;
     }
 
     // Remembers the policy, and for each store the count to which it cuts.

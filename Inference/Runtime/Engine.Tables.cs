@@ -27,6 +27,9 @@ public sealed partial class Engine
         }
     }
 
+    // Whether one total is divided over the heads of all stores by a rule that only the host can apply to them all.
+    private static bool DividesHeads(EvictionPolicy policy) => policy.Layers == LayerAllocation.Global && policy.Heads != HeadAllocation.Pure;
+
     private static EvictionExtras CountsOf(EvictionPolicy policy, Ranking ranking) =>
         policy.Table is null || ranking is Ranking.Recency or Ranking.ScoresOnly ? EvictionExtras.None : EvictionExtras.GivenCounts;
 

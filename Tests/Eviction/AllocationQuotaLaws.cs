@@ -106,7 +106,7 @@ public sealed class AllocationQuotaLaws
         StoreScores store = Store(c.Scores(), sinks, window);
         for (long total = 0; total <= c.Rows; total++)
         {
-            foreach (HeadAllocation rule in Enum.GetValues<HeadAllocation>()) yield return (store, rule, total);
+            foreach (HeadAllocation rule in Enum.GetValues<HeadAllocation>().Where(mode => mode != HeadAllocation.Table)) yield return (store, rule, total);
         }
     }
 

@@ -12,7 +12,7 @@ public sealed class GlobalAllocationLaws
     {
         for (int total = 0; total <= c.Rows; total++)
         {
-            foreach (HeadAllocation mode in Enum.GetValues<HeadAllocation>())
+            foreach (HeadAllocation mode in Enum.GetValues<HeadAllocation>().Where(mode => mode != HeadAllocation.Table))
             {
                 Assert.Equal(
                     AllocationCase.Kernel(c.Scores(), total, mode, c.Floor), LayerSplits.Global([c.Scores()], total, mode, c.Floor)[0]);

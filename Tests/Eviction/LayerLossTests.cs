@@ -108,7 +108,7 @@ public sealed class LayerLossTests
     public void Quotas_add_up_to_the_total_and_rounding_moves_less_than_a_row() => Law.ForAll(AllocationCase.Tiny, c =>
     {
         float[][] scores = c.Scores();
-        foreach (HeadAllocation mode in Enum.GetValues<HeadAllocation>())
+        foreach (HeadAllocation mode in Enum.GetValues<HeadAllocation>().Where(mode => mode != HeadAllocation.Table))
         {
             for (int total = 0; total <= c.Rows; total++)
             {

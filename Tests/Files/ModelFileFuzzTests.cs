@@ -60,6 +60,18 @@ public sealed class ModelFileFuzzTests : IDisposable
             return () => Assert.Equal(0, ModelConfig.Parse(path).NumQueryHeads % ModelConfig.Parse(path).NumKvHeads);
         });
 
+    [Theory]
+    [InlineData("hunyuan-cla")]
+    [InlineData("gemma3n")]
+    [InlineData("gemma4-nested")]
+    public void Configs_of_models_that_share(string folder) => Fuzz(
+        File.ReadAllBytes(Repo.PathOf($"models/tiny-random/{folder}/config.json")), seed: 6,
+        mutated =>
+        {
+            string path = _directory.Write("config.json", mutated);
+            return () => Assert.True(ModelConfig.Parse(path) is var config && (config.Sharing?.NumLayers ?? config.NumLayers) == config.Layers.Count);
+        });
+
     [Fact]
     public void Tokenizers()
     {

@@ -23,6 +23,11 @@ internal static partial class Mutants
             int width = op.Weight.Tensor.Shape[0].Max;
             f.Reals(op.Y).Fill((i, k) => weight[(k + 1) % width] * x[i, k]);
         }),
+        Mutant.Of<GainOp>("Gain divides", AttendLaws.PlainKeys, (op, f) =>
+        {
+            Matrix x = f.Reals(op.X), weight = f.Reals(op.Weight);
+            f.Reals(op.Y).Fill((i, k) => x[i, k] / weight[k % op.Weight.Tensor.Shape[0].Max]);
+        }),
         Mutant.Of<ColumnsOp>("Columns starts one too early", StreamLaws.Columns, (op, _) => op with { First = Math.Max(0, op.First - 1) }),
         Mutant.Of<ConcatenateOp>("Concatenate takes the parts in reverse", StreamLaws.Concatenate, (op, _) => op with { Parts = [.. op.Parts.Reverse()] }),
         Mutant.Of<MixOp>("Mix transposes the factors", StreamLaws.Mix, (op, f) =>

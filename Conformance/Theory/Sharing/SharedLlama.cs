@@ -37,6 +37,12 @@ public sealed partial class SharedLlama(SharedLlamaWeights weights, SharingMap m
     /// <remarks>whyNLP/LCKV dd21716, <c>layer_get(zerofill)</c>. Not what the papers define; only <see cref="Step"/> does it.</remarks>
     public bool RepeatsPublishedDefect { get; init; }
 
+    /// <summary>For laws: whether a layer sees whatever rows its owner's cache holds when the layer runs; the same as the definition, token by token.</summary>
+    public bool SeesWhatIsCached { get; init; }
+
+    /// <summary>For laws: the map after which a layer's rows, of a model that shares nothing, are replaced by those of another layer as soon as they are there.</summary>
+    public SharingMap? Copies { get; init; }
+
     /// <summary>Runs the next token through all layers, once, and adds its keys and values; its logits.</summary>
     public double[] Step(SharedCache cache, int token)
     {
@@ -89,6 +95,7 @@ public sealed partial class SharedLlama(SharedLlamaWeights weights, SharingMap m
             for (int j = 0; j < x.Length; j++)
             {
                 cache.Set(layer, first + j, Rope(k[j], first + j), v[j]);
+                if (Copies is { } copied) cache.Copy(copied.Sources[layer], layer, first + j);
             }
         }
 
@@ -123,7 +130,7 @@ public sealed partial class SharedLlama(SharedLlamaWeights weights, SharingMap m
     private (double[][] Keys, double[][] Values) Seen(int layer, int t, SharedCache cache, bool defect)
     {
         bool above = map.ReadsAbove(layer);
-        int end = above || StrictlyPast ? t : t + 1;
+        int end = SeesWhatIsCached ? cache.Count(map.Sources[layer]) : above || StrictlyPast ? t : t + 1;
         int begin = Windows[layer] is int window ? Math.Max(0, t - window + 1) : 0;
         (double[][] keys, double[][] values) = cache.Rows(map.Sources[layer], begin, Math.Max(begin, end));
         if (!defect || !above) return (keys, values);
@@ -199,6 +206,12 @@ public sealed class SharedCache(SharingMap map)
         (double[] Key, double[] Value)[] seen = [.. _rows[owner].GetRange(begin, end - begin)];
         return ([.. seen.Select(row => row.Key)], [.. seen.Select(row => row.Value)]);
     }
+
+    /// <summary>Rows that an owner has written.</summary>
+    public int Count(int owner) => _rows[owner].Count;
+
+    /// <summary>Replaces the row of a token by that of another owner.</summary>
+    internal void Copy(int from, int to, int token) => _rows[to][token] = _rows[from][token];
 
     /// <summary>Sets the rows of <paramref name="count"/> tokens that are to come to zero.</summary>
     internal void Guess(int owner, int count, int width)

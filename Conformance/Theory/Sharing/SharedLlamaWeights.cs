@@ -23,6 +23,9 @@ public sealed class SharedLlamaWeights
     /// <summary>The sizes.</summary>
     public SharedLlamaSizes Sizes { get; }
 
+    /// <summary>All tensors by name.</summary>
+    public IReadOnlyDictionary<string, double[]> Tensors => _tensors;
+
     /// <summary>A norm's weight.</summary>
     /// <exception cref="KeyNotFoundException">It is not there.</exception>
     public double[] Vector(string name) => _tensors[name + ".weight"];
@@ -42,14 +45,22 @@ public sealed class SharedLlamaWeights
     /// <summary>The output head.</summary>
     public double[][] Head => Matrix(_tensors.ContainsKey("lm_head.weight") ? "lm_head" : "model.embed_tokens", Sizes.Hidden);
 
-    /// <summary>Random weights for laws: scores of deviation near 1, as few channels as grouped heads allow, one owner's worth of dead tensors in every layer.</summary>
+    /// <summary>The same weights with one tensor replaced.</summary>
+    public SharedLlamaWeights With(string name, Func<double, double> change)
+    {
+        Dictionary<string, double[]> tensors = new(_tensors);
+        tensors[name] = [.. tensors[name].Select(change)];
+        return new(Sizes, tensors);
+    }
+
+    /// <summary>Random weights for laws, each a float32: scores of deviation near 1, projections of keys and values in every layer.</summary>
     public static SharedLlamaWeights Random(int layers, int vocabulary, int seed, double gain = 1)
     {
         SharedLlamaSizes sizes = new(8, 4, 2, 4, 100, 1e-5);
         Dictionary<string, double[]> tensors = [];
         int stream = 0;
         void Add(string name, int rows, int columns, double deviation, double mean = 0) => tensors[name + ".weight"] =
-            [.. Generators.Draw.Values(seed, stream++, rows * columns, Generators.ValueKind.Normal).Select(v => mean + (deviation * v))];
+            [.. Generators.Draw.Values(seed, stream++, rows * columns, Generators.ValueKind.Normal).Select(v => (double)(float)(mean + (deviation * v)))];
         int queries = sizes.QueryHeads * sizes.HeadDim, keys = sizes.KvHeads * sizes.HeadDim;
         double unit = gain / Math.Sqrt(sizes.Hidden);
         Add("model.embed_tokens", vocabulary, sizes.Hidden, 1);
@@ -76,16 +87,8 @@ public sealed class SharedLlamaWeights
     public SharedLlamaWeights WithDeadNaN(SharingMap map)
     {
         ArgumentNullException.ThrowIfNull(map);
-        Dictionary<string, double[]> tensors = new(_tensors);
-        foreach (int layer in Enumerable.Range(0, map.NumLayers).Where(layer => !map.IsOwner(layer)))
-        {
-            foreach (string name in (string[])["k_proj", "v_proj"])
-            {
-                string full = $"model.layers.{layer}.self_attn.{name}.weight";
-                tensors[full] = [.. _tensors[full].Select(_ => double.NaN)];
-            }
-        }
-
-        return new(Sizes, tensors);
+        return Enumerable.Range(0, map.NumLayers).Where(layer => !map.IsOwner(layer))
+            .SelectMany(layer => (string[])[$"model.layers.{layer}.self_attn.k_proj.weight", $"model.layers.{layer}.self_attn.v_proj.weight"])
+            .Aggregate(this, (weights, name) => weights.With(name, _ => double.NaN));
     }
 }

@@ -1,0 +1,34 @@
+using System.CommandLine;
+using KvIL.Inference.Models;
+using KvIL.Sharing;
+
+namespace KvIL.Cli;
+
+/// <summary>The option <c>--share</c>: a sharing map in place of the checkpoint's own.</summary>
+internal static class SharingArguments
+{
+    public static Option<string?> Share() => new("--share")
+    {
+        HelpName = "MAP",
+        Description = "Runs the model with another sharing map than its own: sandwich-middle:11, or the layer that each layer reads, 0_10x20_21.",
+    };
+
+    /// <summary>The text of the option; null where it was not given.</summary>
+    /// <exception cref="UsageException">It is empty.</exception>
+    public static string? Read(ParseResult parse, Option<string?> option) => parse.GetValue(option) is { Length: 0 }
+        ? throw new UsageException("--share is empty; name a configuration such as sandwich-middle:11, or the layer that each layer reads.")
+        : parse.GetValue(option);
+
+    /// <summary>Says on the error stream that a map was forced on a model that was trained with another.</summary>
+    public static void Warn(Terminal terminal, Model model)
+    {
+        SharingMap map = model.Transformer.Map;
+        if (map.Equals(model.OwnMap)) return;
+        terminal.EndLine();
+        terminal.Error.WriteLine(
+            $"WARNING: this model was trained with the sharing map {Text(model.OwnMap)}, not with {Text(map)}; "
+            + "what it says with the forced map is likely to be worthless unless it is trained further.");
+    }
+
+    private static string Text(SharingMap map) => LayerTypes.Of(map).ToShortString();
+}
