@@ -9,6 +9,8 @@ const string Usage = """
              first numbers of the CPU engine, as shares of what the machine can do
            bench evict [THREADS]
              the Ada-SnapKV step of one layer beside its matrix product alone
+           bench sharing [THREADS] [--context 2048] [--prompt 128] [--steps 1] [--kv-layers 11,6,3] [--gib 4] [--type q8_0]
+             bytes, largest batch, decoding and prefill of the nine configurations of cross-layer sharing
     """;
 string[] types = ["f32", "f16", "q8_0", "q4_0", "q4_1"];
 string shape = "smollm2-135m";
@@ -19,6 +21,11 @@ if (args is ["evict", ..] && (args.Length == 1 || (args.Length == 2 && int.TryPa
 {
     EvictionBench.Run(threads);
     return 0;
+}
+
+if (args is ["sharing", ..])
+{
+    return RunSharing(args[1..]) ? 0 : Refuse();
 }
 
 if (args.FirstOrDefault() != "cpu")
@@ -45,3 +52,36 @@ for (int i = 1; i < args.Length; i++)
 DType[] parsed = [.. types.Select(type => Enum.Parse<DType>(type, ignoreCase: true))];
 SyntheticShape sizes = SyntheticShape.Find(shape) ?? throw new ArgumentException($"There is no shape {shape}.");
 return CpuBench.Run(threads, sizes, layers, parsed, eviction);
+
+static int Refuse()
+{
+    Console.Error.WriteLine(Usage);
+    return 2;
+}
+
+static bool RunSharing(string[] args)
+{
+    int threads = Math.Min(2, Environment.ProcessorCount), context = 2048, prompt = 128, steps = 1;
+    double gib = 4;
+    int[] kvLayers = [11, 6, 3];
+    DType type = DType.Q8_0;
+    for (int i = 0; i < args.Length; i++)
+    {
+        string value = i + 1 < args.Length ? args[i + 1] : "";
+        bool known = args[i] switch
+        {
+            "--context" => int.TryParse(value, out context) && context > steps + 1,
+            "--prompt" => int.TryParse(value, out prompt) && prompt > 0,
+            "--steps" => int.TryParse(value, out steps) && steps > 0,
+            "--gib" => double.TryParse(value, out gib) && gib > 0,
+            "--type" => Enum.TryParse(value, ignoreCase: true, out type),
+            "--kv-layers" => value.Split(',').All(n => int.TryParse(n, out int layers) && layers > 0) && (kvLayers = [.. value.Split(',').Select(int.Parse)]).Length > 0,
+            _ => i == 0 && int.TryParse(args[0], out threads) && threads > 0,
+        };
+        if (!known) return false;
+        i += args[i].StartsWith("--", StringComparison.Ordinal) ? 1 : 0;
+    }
+
+    SharingBench.Run(threads, context, prompt, steps, (long)(gib * (1L << 30)), kvLayers, type);
+    return true;
+}

@@ -22,12 +22,29 @@ internal static class SharingCommand
         Option<bool> quarters = new("--quarters") { Description = "Adds the positions at a quarter and at three quarters of a block." };
         Option<bool> pin = new("--pin-first") { Description = "Gives layer 0 a store of its own in every configuration." };
         Option<bool> json = CommonOptions.Json("Prints one JSON object in place of the table.");
+        Option<string[]> equalBytes = new("--equal-bytes")
+        {
+            HelpName = "MODEL",
+            AllowMultipleArgumentsPerToken = true,
+            Description = "Evaluates models instead: sharing, eviction and both at equal bytes.",
+        };
+        Option<string?> set = new("--set") { HelpName = "FILE.jsonl", Description = "Prompts and answers for --equal-bytes; those of the demo model unless given." };
+        Option<int> limit = CommonOptions.Integer("--limit", "Only the first N prompts of --equal-bytes.", int.MaxValue, 1, showDefault: false);
+        Option<int> window = CommonOptions.Integer("--window", "Observation window of --equal-bytes.", 16, 1);
+        Option<int> threads = CommonOptions.Threads();
         Command command = new("sharing", "Shows the configurations of cross-layer sharing: maps, bytes and prefill passes.")
         {
-            layers, stores, heads, dim, type, quarters, pin, json,
+            layers, stores, heads, dim, type, quarters, pin, json, equalBytes, set, limit, window, threads,
         };
         command.SetAction(parse =>
         {
+            if (parse.GetValue(equalBytes) is { Length: > 0 } models)
+            {
+                return EqualBytes.Run(
+                    context, models, parse.GetValue(set) ?? DemoModel.Prompts(DemoModel.Find()), parse.GetResult(limit) is null ? null : parse.GetValue(limit),
+                    parse.GetValue(window), CommonOptions.ReadDevice(parse, threads), parse.GetValue(json));
+            }
+
             int count = parse.GetValue(layers);
             int owners = parse.GetValue(stores) is int asked and > 0 ? asked : Math.Max(1, count / 2);
             Position[] positions = parse.GetValue(quarters) ? Enum.GetValues<Position>() : [Position.Bottom, Position.Middle, Position.Top];

@@ -1,5 +1,6 @@
 using KvIL.Backends;
 using KvIL.Eviction;
+using KvIL.Tensors;
 
 namespace KvIL.Inference.Runtime;
 
@@ -253,6 +254,43 @@ public sealed partial class Engine
             int most = PolicyOf(store, cache.Policies[sequence]).KeepsEverything ? cache.Tokens(sequence) / 2 : occupancy.Slack;
             int room = Math.Max(rows, Math.Min(most, Options.MaxTokens - cache.Position(sequence)));
             Compact(cache, cache, store, sequence, new(EvictionPolicy.Full, occupancy.Rows, room));
+        }
+    }
+
+    /// <summary>Fills every sequence of an empty cache with made-up rows of small values, as if it had seen <paramref name="tokens"/> tokens: to measure what follows.</summary>
+    internal void Fill(KvCache cache, int tokens)
+    {
+        for (int store = 0; store < Model.Transformer.Map.NumStores; store++)
+        {
+            for (int sequence = 0; sequence < Options.Sequences; sequence++)
+            {
+                cache.At(store, sequence).Free = Options.MaxTokens;
+            }
+
+            Reserve(cache, store, 0, Options.MaxTokens);
+            StoreSpec spec = StoreSpec(store);
+            int[] positions = [.. Enumerable.Range(0, spec.Runs).SelectMany(_ => Enumerable.Range(0, Options.MaxTokens))];
+            int[] lengths = [.. Enumerable.Repeat(tokens, spec.Runs)];
+            byte[] rows = new byte[Options.MaxTokens * spec.RowType.SizeBytes(spec.HeadDim)];
+            Array.Fill(rows, (byte)0x24); // 0.0162 in F16, 3.6e-17 in F32
+            _queue.Upload<int>(positions, cache.Store(store).Positions);
+            _queue.Upload<int>(lengths, cache.Store(store).Lengths);
+            for (int run = 0; run < spec.Runs; run++)
+            {
+                _queue.Upload<byte>(rows, cache.Store(store).Keys.Rows(run * Options.MaxTokens, Options.MaxTokens));
+                _queue.Upload<byte>(rows, cache.Store(store).Values.Rows(run * Options.MaxTokens, Options.MaxTokens));
+            }
+
+            _queue.Synchronize();
+            for (int sequence = 0; sequence < Options.Sequences; sequence++)
+            {
+                cache.AddRows(store, sequence, tokens);
+            }
+        }
+
+        for (int sequence = 0; sequence < Options.Sequences; sequence++)
+        {
+            cache.AddTokens(sequence, tokens);
         }
     }
 

@@ -32,6 +32,7 @@ public sealed record SyntheticShape(
     [
         new("tiny", "llama", 64, 192, 2, 4, 2, 16, 512, 512, 10000, 1e-5, "smollm"),
         new("smollm2-135m", "llama", 576, 1536, 30, 9, 3, 64, 49152, 8192, 100_000, 1e-5, "smollm"),
+        new("tinyllama-1.1b", "llama", 2048, 5632, 22, 32, 4, 64, 32000, 2048, 10000, 1e-5, "smollm"),
         new("qwen2.5-0.5b", "qwen2", 896, 4864, 24, 14, 2, 64, 151_936, 32768, 1e6, 1e-6, "qwen2"),
         new("qwen3-0.6b", "qwen3", 1024, 3072, 28, 16, 8, 128, 151_936, 40960, 1e6, 1e-6, "qwen2"),
         new("llama-3.2-1b", "llama", 2048, 8192, 16, 32, 8, 64, 128_256, 131_072, 500_000, 1e-5, "llama-bpe") { RopeFactor = 32 },
