@@ -46,9 +46,10 @@ internal static class SharingArguments
         if (map.Equals(model.OwnMap)) return;
         terminal.EndLine();
         terminal.Error.WriteLine(
-            $"WARNING: this model was trained with the sharing map {Text(model.OwnMap)}, not with {Text(map)}; "
-            + "what it says with the forced map is likely to be worthless unless it is trained further.");
+            $"WARNING: this model was trained {Text(model.OwnMap)} and runs {Text(map)}; what it says is likely to be worthless unless it is trained further.");
     }
 
-    private static string Text(SharingMap map) => LayerTypes.Of(map).ToShortString();
+    private static string Text(SharingMap map) => map.Equals(SharingMap.Identity(map.NumLayers))
+        ? "without sharing"
+        : $"with the sharing map {LayerTypes.Of(map).ToShortString()}";
 }

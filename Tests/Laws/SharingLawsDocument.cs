@@ -18,7 +18,7 @@ internal static class SharingLawsDocument
         ("C22, C23, C25", "bytes by the specs; a store for each owner and none for readers; one row a token, head and store", ["EngineSharingTests.Bytes_are_those_of_the_owners"]),
         ("C24", "forks", ["EngineSharingTests.A_fork_goes_on_as_its_origin_would"]),
         ("C26, C27", "files that are converted", ["SharingCommandTests.Share_without_sharing_changes_no_byte", "SharingCommandTests.Share_averages_over_readers_and_copies_the_rest"]),
-        ("C29", "recorded numbers of the published code", ["DefinitionGoldenTests.Definition_gives_every_recorded_tensor", "SharingCommandTests.Golden_checks_layer_condensed_models"]),
+        ("C10, C12, C16", "recorded numbers of the published code, by the definition and the engine", ["DefinitionGoldenTests.Definition_gives_every_recorded_tensor", "SharingCommandTests.Golden_checks_layer_condensed_models"]),
     ];
 
     public static string Text()
