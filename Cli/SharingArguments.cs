@@ -4,7 +4,7 @@ using KvIL.Sharing;
 
 namespace KvIL.Cli;
 
-/// <summary>The option <c>--share</c>: a sharing map in place of the checkpoint's own.</summary>
+/// <summary>The options <c>--share</c>, a sharing map in place of the checkpoint's own, and <c>--prefill</c>.</summary>
 internal static class SharingArguments
 {
     public static Option<string?> Share() => new("--share")
@@ -12,6 +12,26 @@ internal static class SharingArguments
         HelpName = "MAP",
         Description = "Runs the model with another sharing map than its own: sandwich-middle:11, or the layer that each layer reads, 0_10x20_21.",
     };
+
+    public static Option<string?> Prefill() => new("--prefill")
+    {
+        HelpName = "HOW",
+        Description = "How a prompt goes through layers that read above: exact:9 (chunks of 9 tokens, the default), sequential, iterative:7+2 as trained, converged:1e-6.",
+    };
+
+    /// <summary>The strategy that the option names.</summary>
+    /// <exception cref="UsageException">It names none.</exception>
+    public static PrefillStrategy ReadPrefill(ParseResult parse, Option<string?> option)
+    {
+        try
+        {
+            return parse.GetValue(option) is string text ? PrefillStrategy.Parse(text) : PrefillStrategy.Default;
+        }
+        catch (FormatException e)
+        {
+            throw new UsageException(e.Message);
+        }
+    }
 
     /// <summary>The text of the option; null where it was not given.</summary>
     /// <exception cref="UsageException">It is empty.</exception>
@@ -26,9 +46,10 @@ internal static class SharingArguments
         if (map.Equals(model.OwnMap)) return;
         terminal.EndLine();
         terminal.Error.WriteLine(
-            $"WARNING: this model was trained with the sharing map {Text(model.OwnMap)}, not with {Text(map)}; "
-            + "what it says with the forced map is likely to be worthless unless it is trained further.");
+            $"WARNING: this model was trained {Text(model.OwnMap)} and runs {Text(map)}; what it says is likely to be worthless unless it is trained further.");
     }
 
-    private static string Text(SharingMap map) => LayerTypes.Of(map).ToShortString();
+    private static string Text(SharingMap map) => map.Equals(SharingMap.Identity(map.NumLayers))
+        ? "without sharing"
+        : $"with the sharing map {LayerTypes.Of(map).ToShortString()}";
 }

@@ -18,7 +18,7 @@ internal static class GoldenCommand
         Option<string[]> only = new("--only")
         {
             HelpName = "FILE/METHOD",
-            Description = "Checks only this: a file without its ending, a method as /METHOD, or both; * stands for any letters; may be given many times. For formats that run models.",
+            Description = "Checks only this: a file without its ending, a method as /METHOD, or both; or a case of a set of cases; * stands for any letters; may be given many times. For formats that run models.",
         };
         Option<string[]> model = new("--model")
         {

@@ -63,6 +63,7 @@ internal sealed class RunCommand
     private readonly Option<string> _device = CommonOptions.Device();
     private readonly Option<long?> _memoryLimit = CommonOptions.MemoryLimit();
     private readonly Option<string?> _share = SharingArguments.Share();
+    private readonly Option<string?> _prefill = SharingArguments.Prefill();
     private readonly Option<DType> _rowType = CommonOptions.RowType(DType.F16);
     private readonly Option<bool> _printPlan = new("--print-plan") { Description = "Prints the plans of a pass and of the eviction, and computes nothing." };
     private readonly Option<bool> _json = CommonOptions.Json("Prints one JSON object at the end in place of the text.");
@@ -77,7 +78,7 @@ internal sealed class RunCommand
             run._model, run._prompt, run._file, run._chat, run._system, run._evict, run._budget, run._question, run._protect, run._evictEvery,
             run._maxTokens,
             run._temperature, run._topK, run._topP, run._minP, run._seed,
-            run._threads, run._chunk, run._device, run._memoryLimit, run._share, run._rowType, run._printPlan, run._json,
+            run._threads, run._chunk, run._device, run._memoryLimit, run._share, run._prefill, run._rowType, run._printPlan, run._json,
         };
         command.SetAction(run.Execute);
         return command;
@@ -207,6 +208,7 @@ internal sealed class RunCommand
             Sampling = sampling,
             RowType = parse.GetValue(_rowType),
             Chunk = parse.GetValue(_chunk),
+            Prefill = SharingArguments.ReadPrefill(parse, _prefill),
             MemoryLimit = parse.GetValue(_memoryLimit),
         };
     }

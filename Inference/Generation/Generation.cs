@@ -5,6 +5,7 @@ using KvIL.Eviction;
 using KvIL.Inference.Models;
 using KvIL.Inference.Runtime;
 using KvIL.Inference.Tokenization;
+using KvIL.Sharing;
 using KvIL.Tensors;
 
 namespace KvIL.Inference.Generation;
@@ -35,6 +36,9 @@ public sealed record GenerationOptions
 
     /// <summary>Most tokens of one pass of the prompt.</summary>
     public int Chunk { get; init; } = 512;
+
+    /// <summary>How a prompt goes through layers that read stores which layers above them write.</summary>
+    public PrefillStrategy Prefill { get; init; } = PrefillStrategy.Default;
 
     /// <summary>Whether the loss and the bounds of the eviction are computed.</summary>
     public bool MeasureLoss { get; init; }
@@ -101,6 +105,7 @@ public sealed class Generation : IEnumerable<TextPiece>, IAsyncEnumerable<TextPi
         EngineOptions engineOptions = new()
         {
             Chunk = Math.Max(1, Math.Min(_options.Chunk, _prompt.Length)),
+            Prefill = _options.Prefill,
             MaxTokens = tokens,
             RowType = _options.RowType,
             Window = Queries(

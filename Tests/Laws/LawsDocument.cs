@@ -61,11 +61,11 @@ internal static class LawsDocument
             text.Append($"| {number} | {Cell(what)} | {Cell(string.Join(", ", tests.Select(t => $"`{t}`")))} | {Cell(why)} |\n");
         }
 
-        return text.ToString();
+        return text.Append(SharingLawsDocument.Text()).ToString();
     }
 
     /// <summary>Writes it.</summary>
     public static void Write() => File.WriteAllText(FilePath, Text());
 
-    private static string Cell(string text) => text.Replace("|", "\\|", StringComparison.Ordinal);
+    internal static string Cell(string text) => text.Replace("|", "\\|", StringComparison.Ordinal);
 }

@@ -27,7 +27,7 @@ public sealed class LawsDocumentTests
     }
 
     [Fact]
-    public void Tests_that_are_named_exist() => Assert.All(LawsDocument.Elsewhere.SelectMany(e => e.Tests), name =>
+    public void Tests_that_are_named_exist() => Assert.All(LawsDocument.Elsewhere.SelectMany(e => e.Tests).Concat(SharingLawsDocument.Elsewhere.SelectMany(e => e.Tests)), name =>
     {
         string[] parts = name.Split('.');
         Assert.Contains(typeof(LawsDocumentTests).Assembly.GetTypes(), type => type.Name == parts[0] && type.GetMethod(parts[1]) is not null);

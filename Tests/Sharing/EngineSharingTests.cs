@@ -1,3 +1,4 @@
+using KvIL.Cli.Golden.Lckv;
 using KvIL.Conformance.Generators;
 using KvIL.Conformance.Theorems.Sharing;
 using KvIL.Conformance.Theory.Sharing;
@@ -14,8 +15,9 @@ public sealed class EngineSharingTests
 {
     private const int Cases = 12, Seed = 20250101;
 
-    public static TheoryData<string> Laws =>
-        [.. SharingLaws.All.Where(law => law is SharingLaw<SharedRunCase>).Select(law => law.ToString())];
+    private static readonly string[] s_laws = [.. SharingLaws.All.OfType<SharingLaw<SharedRunCase>>().Select(law => law.ToString())];
+
+    public static TheoryData<string> Laws => [.. s_laws];
 
     [Theory]
     [MemberData(nameof(Laws))]
@@ -30,7 +32,7 @@ public sealed class EngineSharingTests
     public void Laws_hold_on_the_engine_in_many_cases()
     {
         using EngineMath engine = new();
-        foreach (string law in Laws.Select(row => (string)row[0])) SharingLawTests.Holds(engine, law, 300, Seed + 1000);
+        foreach (string law in s_laws) SharingLawTests.Holds(engine, law, 300, Seed + 1000);
     }
 
     // C9: no map and the identity are the same plans.
@@ -40,7 +42,7 @@ public sealed class EngineSharingTests
         using EngineMath engine = new();
         SharedModel model = new(SharedLlamaWeights.Random(3, SharedModel.Vocabulary, 5), SharingMap.Identity(3));
         using Model shared = engine.Open(model);
-        Assert.Equal([.. Enumerable.Range(0, 3)], shared.Transformer.Map.Sources);
+        Assert.Equal(SharingMap.Identity(3), shared.Transformer.Map);
         int[] text = [3, 1, 4, 1, 5, 9, 2, 6];
         double[][] whole = engine.Run(model, text, PrefillStrategy.Default, []);
         Assert.Equal(whole, engine.Run(model, text, PrefillStrategy.UntilConverged(0), []));
@@ -71,6 +73,35 @@ public sealed class EngineSharingTests
         Assert.All(Enumerable.Range(0, map.NumStores), store => Assert.Contains($"model.layers.{map.Owner(store)}.self_attn.k_proj.weight", names));
     }
 
+    // C20: trailing layers that only read run for the last token alone; its logits and all stores are as if they ran for all.
+    [Theory]
+    [InlineData("0_1_1_1_1")]
+    [InlineData("0_0_0_0")]
+    [InlineData("0_1_0_1_1")]
+    [InlineData("0_2_2_2_2")]
+    [InlineData("0_1_2")]
+    public void Fast_prefill_changes_neither_the_last_logits_nor_the_stores(string text)
+    {
+        using EngineMath engine = new();
+        SharingMap map = SharingMap.Parse(text);
+        SharedModel shared = new(SharedLlamaWeights.Random(map.NumLayers, SharedModel.Vocabulary, 4), map);
+        int[] tokens = [7, 3, 11, 2, 16, 5, 5, 1, 9, 12, 8];
+        using Model model = engine.Open(shared);
+        (float[] Logits, double[][][] Rows) Prefilled(bool fast)
+        {
+            using Engine compiled = new(model, new() { MaxTokens = 16, RowType = DType.F32, Chunk = 4, FastPrefill = fast });
+            using KvCache cache = compiled.CreateCache();
+            compiled.Prefill(cache, 0, tokens, KvIL.Eviction.EvictionPolicy.Full);
+            return (compiled.Logits(0).ToArray(), [.. Enumerable.Range(0, 2 * map.NumStores).Select(i => EngineRun.Rows(compiled, cache, i / 2, i % 2 == 0))]);
+        }
+
+        (float[] logits, double[][][] rows) = Prefilled(fast: true);
+        (float[] slow, double[][][] slowRows) = Prefilled(fast: false);
+        Assert.Equal(slow, logits);
+        Assert.Equal(slowRows, rows);
+        ForwardLaws.Same(engine, "the last token", [shared.Definition().Sequential(tokens)[^1]], [[.. logits.Select(logit => (double)logit)]]);
+    }
+
     // C24: a fork goes on from the rows that are there.
     [Theory]
     [InlineData("0_2x2")]
@@ -86,7 +117,7 @@ public sealed class EngineSharingTests
         using Engine compiled = new(model, new() { MaxTokens = 16, RowType = DType.F32, MaxLogitRows = 1 });
         using KvCache cache = compiled.CreateCache();
         compiled.Forward(cache, new int[6], tokens.AsSpan(0, 6), []);
-        using KvCache fork = compiled.Fork(cache, 0, KvIL.Eviction.EvictionPolicy.Full);
+        using KvCache fork = compiled.Fork(cache, 0, KvIL.Eviction.EvictionPolicy.Full, 10, out _);
         foreach (KvCache each in (KvCache[])[fork, cache, fork])
         {
             if (each.Tokens(0) == 10) continue;

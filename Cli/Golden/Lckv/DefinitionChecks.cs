@@ -37,16 +37,32 @@ internal sealed class DefinitionChecks
     public void Run()
     {
         Compare("definition in double", "logits_exact_f64", Exact, () => _model.Sequential(_input));
-        Compare("definition in double", "logits_iter_7_2_f64", Exact, () => _model.Iterate(new(_model.Map), _input, 9));
+        foreach (string name in Names("logits_iter_", "_f64"))
+        {
+            int passes = EngineChecks.Iterations(name["logits_iter_".Length..^"_f64".Length]).Passes;
+            Compare("definition in double", name, Exact, () => _model.Iterate(new(_model.Map), _input, passes));
+        }
+
         Compare(Defect, "logits_seq_main", Single, () => _published.Sequential(_input));
-        if (!_tensors.ContainsKey("greedy_main_7_2_ids")) return;
-        int[] ids = Integers("greedy_main_7_2_ids");
+        foreach (string name in Names("greedy_main_", "_ids"))
+        {
+            CompareGreedy(name[..^"_ids".Length], EngineChecks.Iterations(name["greedy_main_".Length..^"_ids".Length]).Passes);
+        }
+    }
+
+    private string[] Names(string start, string end) =>
+        [.. _tensors.Keys.Where(name => name.StartsWith(start, StringComparison.Ordinal) && name.EndsWith(end, StringComparison.Ordinal))];
+
+    // A prompt by passes, then the published decode.
+    private void CompareGreedy(string name, int passes)
+    {
+        int[] ids = Integers($"{name}_ids");
         SharedCache cache = new(_model.Map);
-        double[][] rows = _published.Greedy(cache, _published.Iterate(cache, _prompt, 9)[^1], ids.Length);
+        double[][] rows = _published.Greedy(cache, _published.Iterate(cache, _prompt, passes)[^1], ids.Length);
         int[] own = [.. rows.Select(row => Array.IndexOf(row, row.Max()))];
         int at = own.AsSpan().CommonPrefixLength(ids);
-        _tally.Add(Defect, $"{_name}/greedy_main_7_2_ids", at == ids.Length ? null : $"token {at} is {own[at]}, recorded is {ids[at]}");
-        if (at == ids.Length) Compare(Defect, "greedy_main_7_2_logits", Single, () => rows);
+        _tally.Add(Defect, $"{_name}/{name}_ids", at == ids.Length ? null : $"token {at} is {own[at]}, recorded is {ids[at]}");
+        if (at == ids.Length) Compare(Defect, $"{name}_logits", Single, () => rows);
     }
 
     private void Compare(string group, string name, double tolerance, Func<double[][]> rows)

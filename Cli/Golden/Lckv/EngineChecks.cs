@@ -52,12 +52,17 @@ internal sealed class EngineChecks : IDisposable
         }
 
         CompareGreedy("greedy", PrefillStrategy.Default);
-        CompareGreedy("greedy_iter_7_2", PrefillStrategy.Iterative(9));
+        foreach (string name in _tensors.Keys.Where(name => name.StartsWith("greedy_iter_", StringComparison.Ordinal) && name.EndsWith("_ids", StringComparison.Ordinal)))
+        {
+            CompareGreedy(name[..^"_ids".Length], Iterations(name["greedy_iter_".Length..^"_ids".Length]));
+        }
+
         CompareWindow();
         foreach ((int forward, int backward, double loss) in _case.Losses)
         {
-            using EngineRun run = new(_model, PrefillStrategy.Iterative(forward + Math.Max(backward, 1)), _input.Length);
-            double own = Loss(run, _tensors["loss_batch"]);
+            GoldenTensor batch = _tensors["loss_batch"];
+            using EngineRun run = new(_model, PrefillStrategy.Iterative(forward + Math.Max(backward, 1)), batch.Shape[1]);
+            double own = Loss(run, batch);
             _tally.Near("losses", $"{_case.Name}/loss {forward},{backward}", double.IsNaN(own) ? double.NaN : Math.Abs(own - loss), Losses);
         }
 
@@ -122,12 +127,12 @@ internal sealed class EngineChecks : IDisposable
     }
 
     // "7_2"
-    private static PrefillStrategy Iterations(string text)
+    internal static PrefillStrategy Iterations(string text)
     {
         int[] parts = [.. text.Split('_').Select(part => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int n) ? n : -1)];
         return parts is [>= 0 and < 1 << 20, >= 0 and < 1 << 20]
             ? PrefillStrategy.Iterative(parts[0] + Math.Max(parts[1], 1))
-            : throw new GoldenFormatException($"a tensor is named logits_iter_{text}, and two numbers of passes are expected; get the folder again.");
+            : throw new GoldenFormatException($"a tensor's name has the passes '{text}', and two numbers are expected; get the folder again.");
     }
 
     private static int Best(double[] row) => Array.IndexOf(row, row.Max());

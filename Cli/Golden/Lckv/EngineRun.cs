@@ -45,17 +45,20 @@ internal sealed class EngineRun : IDisposable
     }
 
     /// <summary>Keys or values of a store, a row a token: head by head.</summary>
-    public double[][] Rows(int store, bool keys)
+    public double[][] Rows(int store, bool keys) => Rows(_engine, _cache, store, keys);
+
+    /// <summary>The same of any cache that has not been cut.</summary>
+    internal static double[][] Rows(Engine engine, KvCache cache, int store, bool keys)
     {
-        IStore held = _cache.Store(store);
+        IStore held = cache.Store(store);
         StoreSpec spec = (StoreSpec)held.Spec;
-        using IQueue queue = _engine.Model.Backend.CreateQueue();
+        using IQueue queue = engine.Model.Backend.CreateQueue();
         long[] starts = new long[spec.Runs];
         float[] values = new float[checked((int)(spec.Rows * spec.HeadDim))];
         queue.Download<long>(held.Starts, starts);
         queue.Download<float>(keys ? held.Keys : held.Values, values);
         queue.Synchronize();
-        return [.. Enumerable.Range(0, _cache.Tokens(0)).Select(token => Enumerable.Range(0, spec.NumKvHeads)
+        return [.. Enumerable.Range(0, cache.Tokens(0)).Select(token => Enumerable.Range(0, spec.NumKvHeads)
             .SelectMany(head => values.AsSpan((int)(starts[head] + token) * spec.HeadDim, spec.HeadDim).ToArray().Select(v => (double)v)).ToArray())];
     }
 

@@ -21,11 +21,9 @@ internal static partial class MapChecks
             : !map.Sources.AsSpan().SequenceEqual(recorded.Map.Source) ? $"the config's map is {map}"
             : config.StrictlyPast != recorded.StrictlyPast ? "force_nodiag is another"
             : null);
-        if (recorded.Family == "nine")
+        if (recorded.Family == "nine" && Generated(recorded) is { } made)
         {
-            tally.Add(Group, $"{recorded.Name}/generator", Generated(recorded) is { } made && made.Sources.AsSpan().SequenceEqual(recorded.Map.Source)
-                ? null
-                : $"the generator gives {Generated(recorded)?.ToString() ?? "nothing"}");
+            tally.Add(Group, $"{recorded.Name}/generator", made.Sources.AsSpan().SequenceEqual(recorded.Map.Source) ? null : $"the generator gives {made}");
         }
     }
 
@@ -53,15 +51,23 @@ internal static partial class MapChecks
             : null;
     }
 
-    // sandwich-middle-L9-l3
+    // Of sandwich-middle-L9-l3; null where the name is no configuration, or the paper has no rule for it.
     private static SharingMap? Generated(LckvCase recorded)
     {
         Match name = NineName().Match(recorded.Name);
-        return name.Success && int.TryParse(name.Groups[2].Value, out int layers) && layers is >= 1 and <= LayerTypes.MaxLayers
-            ? SharingConfiguration.Parse($"{name.Groups[1].Value}:{name.Groups[3].Value}").Map(layers)
-            : null;
+        if (!name.Success) return null;
+        try
+        {
+            (int layers, SharingConfiguration configuration) = (recorded.Map.Source.Length, SharingConfiguration.Parse($"{name.Groups[1].Value}:{recorded.Map.Owners.Length}"));
+            bool ruled = configuration.Partition != Partition.Lasagna || layers % configuration.KvLayers == 0;
+            return ruled ? configuration.Map(layers) : null;
+        }
+        catch (Exception e) when (e is FormatException or ArgumentException)
+        {
+            return null;
+        }
     }
 
-    [GeneratedRegex("^([a-z]+-[a-z-]+)-L([0-9]+)-l([0-9]+)")]
+    [GeneratedRegex("^([a-z]+-[a-z-]+?)-L[0-9]")]
     private static partial Regex NineName();
 }

@@ -98,7 +98,7 @@ public sealed class SharingConversion
     private string Config()
     {
         string path = Path.Combine(_source.Path, "config.json");
-        JsonObject config = JsonNode.Parse(File.ReadAllText(path)) as JsonObject ?? throw new ModelFileException($"{path}: expected an object; download it again.");
+        JsonObject config = Object(path);
         config["architectures"] = new JsonArray(Lckv.ClassName);
         config["model_type"] = "lckv-llama";
         config["layer_types"] = _types.ToString();
@@ -108,6 +108,21 @@ public sealed class SharingConversion
         config.TryAdd("use_sequential", false);
         config.TryAdd("num_key_value_heads", _source.Config.NumKvHeads);
         return config.ToJsonString(new JsonSerializerOptions { WriteIndented = true }) + "\n";
+    }
+
+    // The checkpoint was opened, so this is JSON; but a field that nobody reads may stand there twice.
+    private static JsonObject Object(string path)
+    {
+        try
+        {
+            JsonObject config = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
+            _ = config.Count;
+            return config;
+        }
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException or JsonException)
+        {
+            throw new ModelFileException($"{path}: a field stands there twice; correct the file or download it again.", e);
+        }
     }
 
     private IEnumerable<FileTensor> Kept() => _source.Tensors.Values.Where(tensor => LayerOf(tensor.Name) is not int layer || Map.IsOwner(layer));
