@@ -14,6 +14,12 @@ internal static class InspectionText
         Row("model", $"{i.Path}: {i.Architecture}, {N(i.Parameters)} parameters");
         Row("format", i.Format);
         Row("shape", $"{i.Layers} layers, hidden {N(i.HiddenSize)}, MLP {N(i.IntermediateSize)}, {i.QueryHeads} query and {i.KvHeads} KV heads of {i.HeadDim}");
+        IGrouping<(int KvHeads, int HeadDim), StoreInfo>[] shapes = [.. i.Sharing.Stores.GroupBy(store => (store.KvHeads, store.HeadDim))];
+        if (shapes.Length > 1)
+        {
+            Row("KV heads", string.Join("; ", shapes.Select(shape => $"{shape.Key.KvHeads} of {shape.Key.HeadDim} in the stores of layers {string.Join(", ", shape.Select(store => store.Owner))}")));
+        }
+
         Row("embeddings", $"{N(i.VocabSize)} tokens, {(i.TiedEmbeddings ? "tied to the output" : "output of its own")}");
         Row("context", $"{N(i.Context)} positions, RoPE base {N(i.RopeTheta)}, RMSNorm eps {i.RmsNormEps.ToString("G7", CultureInfo.InvariantCulture).ToLowerInvariant()}");
         if (i.Windows.Any(window => window is not null))

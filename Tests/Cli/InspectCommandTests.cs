@@ -38,6 +38,16 @@ public sealed class InspectCommandTests : IDisposable
             part => Assert.Contains(part, text, StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("gemma4", 672, "2 of 16 in the stores of layers 0, 1, 3; 2 of 32 in the stores of layers 2")]
+    [InlineData("gemma4-keqv", 944, "4 of 16 in the stores of layers 0, 2; 2 of 24 in the stores of layers 1, 3")]
+    public void Stores_of_several_shapes_are_told_apart(string folder, long bytes, string shapes)
+    {
+        string path = Repo.PathOf($"models/tiny-random/{folder}");
+        Assert.Equal(bytes, Json(path).GetProperty("kv").GetProperty("bytes_per_token").GetProperty("f16").GetInt64());
+        Assert.Contains(shapes, Tool.Output("inspect", path), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_gguf_file_has_its_format_lists_and_metadata()
     {
