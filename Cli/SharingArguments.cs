@@ -33,6 +33,36 @@ internal static class SharingArguments
         }
     }
 
+    public static Option<string?> Plan() => new("--plan")
+    {
+        HelpName = "TEXT",
+        Description = "The three in one text: \"share=MAP prefill=HOW evict=POLICY\", in place of the options of these names.",
+    };
+
+    /// <summary>The plan that <c>--plan</c> gives, or that the options apart make.</summary>
+    /// <exception cref="UsageException">Both are given, or one of them means nothing.</exception>
+    public static CachePlan ReadPlan(ParseResult parse, Option<string?> plan, Option<string?> share, Option<string?> prefill, string? evict, string? budget)
+    {
+        if (parse.GetValue(plan) is not string text)
+        {
+            return new(Read(parse, share), ReadPrefill(parse, prefill), PolicyArguments.Read(evict, budget));
+        }
+
+        if ((parse.GetValue(share) ?? parse.GetValue(prefill) ?? evict ?? budget) is not null)
+        {
+            throw new UsageException("--plan says all that --share, --prefill, --evict and --budget say; leave either it or them out.");
+        }
+
+        try
+        {
+            return CachePlan.Parse(PolicyArguments.WithTable(text));
+        }
+        catch (FormatException e) when (e is not Eviction.PolicyFormatException)
+        {
+            throw new UsageException(e.Message);
+        }
+    }
+
     /// <summary>The text of the option; null where it was not given.</summary>
     /// <exception cref="UsageException">It is empty.</exception>
     public static string? Read(ParseResult parse, Option<string?> option) => parse.GetValue(option) is { Length: 0 }

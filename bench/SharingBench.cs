@@ -1,4 +1,3 @@
-using KvIL.Backends;
 using KvIL.Eviction;
 using KvIL.Inference.Files.Synthesis;
 using KvIL.Inference.Models;

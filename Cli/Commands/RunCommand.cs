@@ -5,6 +5,7 @@ using KvIL.Inference;
 using KvIL.Inference.Generation;
 using KvIL.Inference.Runtime;
 using KvIL.Inference.Templates;
+using KvIL.Sharing;
 using KvIL.Tensors;
 
 namespace KvIL.Cli.Commands;
@@ -64,6 +65,7 @@ internal sealed class RunCommand
     private readonly Option<long?> _memoryLimit = CommonOptions.MemoryLimit();
     private readonly Option<string?> _share = SharingArguments.Share();
     private readonly Option<string?> _prefill = SharingArguments.Prefill();
+    private readonly Option<string?> _plan = SharingArguments.Plan();
     private readonly Option<DType> _rowType = CommonOptions.RowType(DType.F16);
     private readonly Option<bool> _printPlan = new("--print-plan") { Description = "Prints the plans of a pass and of the eviction, and computes nothing." };
     private readonly Option<bool> _json = CommonOptions.Json("Prints one JSON object at the end in place of the text.");
@@ -78,7 +80,7 @@ internal sealed class RunCommand
             run._model, run._prompt, run._file, run._chat, run._system, run._evict, run._budget, run._question, run._protect, run._evictEvery,
             run._maxTokens,
             run._temperature, run._topK, run._topP, run._minP, run._seed,
-            run._threads, run._chunk, run._device, run._memoryLimit, run._share, run._prefill, run._rowType, run._printPlan, run._json,
+            run._threads, run._chunk, run._device, run._memoryLimit, run._share, run._prefill, run._plan, run._rowType, run._printPlan, run._json,
         };
         command.SetAction(run.Execute);
         return command;
@@ -89,8 +91,9 @@ internal sealed class RunCommand
         Terminal terminal = _context.Terminal;
         string? evict = parse.GetValue(_evict);
         string path = CommonOptions.ReadModel(parse, _model);
-        EvictionPolicy policy = PolicyArguments.Read(evict, parse.GetValue(_budget));
-        GenerationOptions options = ReadOptions(parse, policy);
+        CachePlan plan = SharingArguments.ReadPlan(parse, _plan, _share, _prefill, evict, parse.GetValue(_budget));
+        EvictionPolicy policy = plan.Evict;
+        GenerationOptions options = ReadOptions(parse, policy) with { Prefill = plan.Prefill };
         Device device = CommonOptions.ReadDevice(parse, _threads, _device);
         bool json = parse.GetValue(_json);
         bool printPlan = parse.GetValue(_printPlan);
@@ -106,8 +109,7 @@ internal sealed class RunCommand
         }
 
         string prompt = printPlan ? "" : PromptSource.Read(parse.GetValue(_file), parse.GetValue(_prompt), terminal);
-        string? share = SharingArguments.Read(parse, _share);
-        using LanguageModel model = terminal.Spin("loading", () => LanguageModel.Open(path, device, options.MemoryLimit, share));
+        using LanguageModel model = terminal.Spin("loading", () => LanguageModel.Open(path, device, options.MemoryLimit, plan.Share));
         SharingArguments.Warn(terminal, model.Model);
         PolicyArguments.CheckFits(policy.Budget, model.Model.Config.MaxPositions);
         if (printPlan)
@@ -208,7 +210,6 @@ internal sealed class RunCommand
             Sampling = sampling,
             RowType = parse.GetValue(_rowType),
             Chunk = parse.GetValue(_chunk),
-            Prefill = SharingArguments.ReadPrefill(parse, _prefill),
             MemoryLimit = parse.GetValue(_memoryLimit),
         };
     }
