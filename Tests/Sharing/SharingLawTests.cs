@@ -7,7 +7,7 @@ namespace KvIL.Tests.Sharing;
 /// <summary>Every law of cross-layer sharing on the definition in double; and the laws tell right from wrong.</summary>
 public sealed class SharingLawTests
 {
-    private const int Cases = 40, Seed = 20241018;
+    private const int Cases = 25, Seed = 20241018;
 
     public static TheoryData<string> Laws => [.. SharingLaws.All.Select(law => law.ToString())];
 

@@ -110,6 +110,55 @@ public sealed class SharingMapTests
         }
     }
 
+    // Any text is a map or is refused in one sentence, and a map's text is read again as the map.
+    [Fact]
+    public void Random_texts_are_maps_or_refused()
+    {
+        Random random = new(3);
+        int maps = 0;
+        for (int i = 0; i < 3000; i++)
+        {
+            string text = new([.. Enumerable.Range(0, random.Next(12)).Select(_ => "0011223_x_s_-é:"[random.Next(15)])]);
+            try
+            {
+                LayerTypes types = LayerTypes.Parse(text, allowsNonIdempotent: random.Next(2) == 0);
+                Assert.Equal(types, LayerTypes.Parse(types.ToShortString(), allowsNonIdempotent: true));
+                Assert.Equal(types, LayerTypes.Parse(types.ToString(), allowsNonIdempotent: true));
+                maps++;
+            }
+            catch (FormatException e)
+            {
+                Refusal.IsOneSentence(e.Message);
+            }
+        }
+
+        Assert.InRange(maps, 10, 2900);
+    }
+
+    [Theory]
+    [InlineData("sequential", "sequential")]
+    [InlineData("exact", "exact:9")]
+    [InlineData("exact:4", "exact:4")]
+    [InlineData("iterative:7+2", "iterative:9")]
+    [InlineData("iterative:3+0", "iterative:4")]
+    [InlineData("converged:0.001,5", "converged:0.001,5")]
+    [InlineData("converged:0", "converged:0")]
+    public void Prefill_strategies_are_read_as_they_are_written(string text, string written)
+    {
+        Assert.Equal(written, PrefillStrategy.Parse(text).ToString());
+        Assert.Equal(PrefillStrategy.Parse(text), PrefillStrategy.Parse(written));
+    }
+
+    [Theory]
+    [InlineData("exact:0")]
+    [InlineData("iterative")]
+    [InlineData("iterative:7+")]
+    [InlineData("converged:-1")]
+    [InlineData("converged:NaN")]
+    [InlineData("")]
+    public void Texts_that_are_no_prefill_strategies_are_refused(string text) =>
+        Refusal.IsOneSentence(Assert.Throws<FormatException>(() => PrefillStrategy.Parse(text)).Message);
+
     [Fact]
     public void Prefill_costs_what_the_plan_says()
     {
