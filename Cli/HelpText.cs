@@ -190,6 +190,10 @@ internal static class HelpText
 
             --json prints {"layers", "kv_layers", "bytes_per_token", "unshared_bytes_per_token", "bytes_per_token_with_positions",
             "rows": [{"configuration", "map", "owners", "cyclic", "iterative_passes", "exact_passes"}]}.
+
+            --equal-bytes evaluates models in place of the table: right answers where nothing is evicted, and at shares of the bytes
+            that their layers would take without sharing, with budgets of each store, by readers, and under one total:
+              kvil sharing --equal-bytes models/kvil-demo OTHER-MODEL --limit 16
             """,
         ["share"] = """
             Examples:
@@ -276,7 +280,8 @@ internal static class HelpText
         + """
               ada- before a score (ada-knorm) gives it budgets for each head, global- (global-knorm) one budget for all heads of all layers.
               pool is max or avg, order group-pool or pool-group, alloc blend, pure (without floor), floor or mask; weights=head
-              weights each head by its own constant, mass=kept scales heads by what their best rows hold, heads=@FILE splits rows
+              weights each head by its own constant, mass=kept scales heads by what their best rows hold; vote=max, mean, sum or owner says
+              how the layers that read one store decide, readers=1 gives stores rows by their readers; heads=@FILE splits rows
               over heads and layers by the weights of a JSON file, [[3, 1], [2, 2]] for 2 layers of 2 KV heads (or heads=3:1/2:2),
               pieces=N takes the best of each N rows scored apart and blocks=N lets what is kept meet N rows at a time (knorm, keydiff, curdkv,
               leverage, random), and
