@@ -6,7 +6,7 @@ namespace KvIL.Sharing;
 /// <remarks>
 /// Wu and Tu 2024 (arXiv:2405.10637), §3.2 and appendix A: the layers of a cyclic slice run again and again over the same tokens, and each pass
 /// reads the keys and values that the pass before left. After n passes the first n tokens are exact; so c passes over c tokens at a time
-/// are exact everywhere. Layers outside of cyclic slices run once, whatever the strategy.
+/// are exact everywhere, and of a chunk pass p need only run the tokens from p on: (c + 1)/2 passes a token. Layers outside of cyclic slices run once, whatever the strategy.
 /// </remarks>
 /// <param name="Chunk">Tokens that iterate together; null for the whole prompt.</param>
 /// <param name="Passes">Most passes; a chunk of fewer tokens takes no more than it has.</param>
@@ -37,7 +37,7 @@ public sealed record PrefillStrategy(int? Chunk, int Passes, double? Tolerance)
         return new(null, passes, null);
     }
 
-    /// <summary>Passes over the whole prompt until nothing changes by more than <paramref name="tolerance"/>.</summary>
+    /// <summary>Passes over the whole prompt until nothing changes by more than <paramref name="tolerance"/>; with 0 until a fixed point, which is exact.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The tolerance is negative or no number, or there is no pass.</exception>
     public static PrefillStrategy UntilConverged(double tolerance, int maxPasses = int.MaxValue)
     {

@@ -160,7 +160,8 @@ public sealed partial class Engine
         }
     }
 
-    // Passes over the layers of a cyclic slice; pass p runs the tokens from p on, for those before are exact.
+    // Passes over the layers of a cyclic slice. Of a chunk, pass p runs the tokens from p on, for those before are exact; passes over the whole
+    // prompt run all of it, so that equal rows give equal bits and a fixed point is seen.
     private void Iterate(LayerwisePass pass, KvCache cache, PromptBuffers prompt, LayerSlice slice, Action<double> progress)
     {
         int most = Options.Prefill.Chunk ?? prompt.Count;
@@ -174,7 +175,7 @@ public sealed partial class Engine
 
             for (int p = 0; p < passes; p++)
             {
-                float change = RunSlice(pass, cache, prompt, slice, first + p, first + count, Options.Prefill.Tolerance is not null && p + 1 < passes);
+                float change = RunSlice(pass, cache, prompt, slice, Options.Prefill.Chunk is null ? first : first + p, first + count, Options.Prefill.Tolerance is not null && p + 1 < passes);
                 progress((first + (count * (p + 1.0) / passes)) / prompt.Count);
                 if (Options.Prefill.Tolerance is double tolerance && change <= tolerance) break;
             }

@@ -239,6 +239,7 @@ internal sealed class LayerwisePass : IDisposable
         private readonly Plan _plan;
         private readonly IExecutable _executable;
         private readonly Bindings _bindings;
+        private readonly Dictionary<string, Slot> _inputs;
 
         public Stage(Engine engine, string name, Action<PlanBuilder> build)
         {
@@ -247,11 +248,12 @@ internal sealed class LayerwisePass : IDisposable
             (_engine, _plan) = (engine, b.Build(name));
             _executable = engine.Model.Backend.Compile(_plan);
             _bindings = new Bindings(_plan).BindByName(engine.Model.Weights);
+            _inputs = _plan.Inputs.ToDictionary(slot => slot.Name);
         }
 
         public long ScratchBytes => _executable.ScratchBytes;
 
-        public void Bind(string name, IBuffer buffer) => _bindings[_plan.Inputs.Single(slot => slot.Name == name)] = buffer;
+        public void Bind(string name, IBuffer buffer) => _bindings[_inputs[name]] = buffer;
 
         public void BindOutput(int index, IBuffer buffer) => _bindings[_plan.Outputs[index]] = buffer;
 
