@@ -185,8 +185,8 @@ internal static class HelpText
 
             A map names the layer that each layer reads, bottom first; 0_10x20_21 is 0, then 10 twenty times, then 21. Layers that
             read above themselves make a prompt go through a part of the layers again and again: m + b = 9 passes over the whole
-            prompt, as the published checkpoints were trained, or chunks of 9 tokens until each is exact, the default of kvil run,
-            where pass p runs the tokens from p on.
+            prompt, as the published checkpoints were trained, or chunks of 9 tokens until each is exact, where pass p runs the tokens
+            from p on. kvil run takes them token by token in such a part unless --prefill says otherwise: one pass, exact too.
 
             --json prints {"layers", "kv_layers", "bytes_per_token", "unshared_bytes_per_token", "bytes_per_token_with_positions",
             "rows": [{"configuration", "map", "owners", "cyclic", "iterative_passes", "exact_passes"}]}.

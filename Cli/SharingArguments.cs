@@ -16,7 +16,7 @@ internal static class SharingArguments
     public static Option<string?> Prefill() => new("--prefill")
     {
         HelpName = "HOW",
-        Description = "How a prompt goes through layers that read above: exact:9 (chunks of 9 tokens, the default), sequential, iterative:7+2 as trained, converged:1e-6.",
+        Description = "How a prompt goes through layers that read above: sequential (token by token, the default), exact:9 (chunks of 9 tokens), iterative:7+2 as trained, converged:1e-6.",
     };
 
     /// <summary>The strategy that the option names.</summary>

@@ -9,7 +9,7 @@ const string Usage = """
              first numbers of the CPU engine, as shares of what the machine can do
            bench evict [THREADS]
              the Ada-SnapKV step of one layer beside its matrix product alone
-           bench sharing [THREADS] [--context 2048] [--prompt 128] [--steps 1] [--kv-layers 11,6,3] [--gib 4] [--type q8_0]
+           bench sharing [THREADS] [--context 2048] [--prompt 128] [--steps 1] [--kv-layers 11,6,3] [--gib 4] [--type q8_0] [--only CONFIGURATION,...]
              bytes, largest batch, decoding and prefill of the nine configurations of cross-layer sharing
     """;
 string[] types = ["f32", "f16", "q8_0", "q4_0", "q4_1"];
@@ -65,6 +65,7 @@ static bool RunSharing(string[] args)
     double gib = 4;
     int[] kvLayers = [11, 6, 3];
     DType type = DType.Q8_0;
+    string[] only = [];
     for (int i = 0; i < args.Length; i++)
     {
         string value = i + 1 < args.Length ? args[i + 1] : "";
@@ -74,6 +75,7 @@ static bool RunSharing(string[] args)
             "--prompt" => int.TryParse(value, out prompt) && prompt > 0,
             "--steps" => int.TryParse(value, out steps) && steps > 0,
             "--gib" => double.TryParse(value, out gib) && gib > 0,
+            "--only" => (only = value.Split(',')).Length > 0,
             "--type" => Enum.TryParse(value, ignoreCase: true, out type),
             "--kv-layers" => value.Split(',').All(n => int.TryParse(n, out int layers) && layers > 0) && (kvLayers = [.. value.Split(',').Select(int.Parse)]).Length > 0,
             _ => i == 0 && int.TryParse(args[0], out threads) && threads > 0,
@@ -82,6 +84,6 @@ static bool RunSharing(string[] args)
         i += args[i].StartsWith("--", StringComparison.Ordinal) ? 1 : 0;
     }
 
-    SharingBench.Run(threads, context, prompt, steps, (long)(gib * (1L << 30)), kvLayers, type);
+    SharingBench.Run(threads, context, prompt, steps, (long)(gib * (1L << 30)), kvLayers, type, only);
     return true;
 }

@@ -17,7 +17,7 @@ internal static class SharingBench
 {
     private const string Shape = "tinyllama-1.1b";
 
-    public static void Run(int threads, int context, int promptTokens, int steps, long limit, int[] kvLayers, DType type)
+    public static void Run(int threads, int context, int promptTokens, int steps, long limit, int[] kvLayers, DType type, string[] only)
     {
         SyntheticShape shape = SyntheticShape.Find(Shape)!;
         string path = Path.Combine(Path.GetTempPath(), $"kvil-bench-sharing-{Environment.ProcessId}.gguf");
@@ -37,6 +37,7 @@ internal static class SharingBench
                                                                from position in new[] { Position.Bottom, Position.Middle, Position.Top }
                                                                select new SharingConfiguration(partition, position, owners))
                 {
+                    if (only.Length > 0 && !only.Contains(configuration.ToString())) continue;
                     Print(configuration.ToString(), Measure(path, backend, configuration.Map(shape.Layers), context, promptTokens, steps, limit), unshared);
                 }
             }
@@ -54,9 +55,9 @@ internal static class SharingBench
         StoreSpec store = new(1, model.Config.NumKvHeads, model.Config.HeadDim, DType.F16, 0);
         long bytes = (long)own.NumStores * store.NumKvHeads * store.RowBytes;
         int batch = (int)((limit - MemoryNeed.OfWeights(model.Transformer).Weights) / (bytes * context));
-        double prompt = Prompt(model, promptTokens, PrefillStrategy.Default);
+        double prompt = Prompt(model, promptTokens, PrefillStrategy.PublishedChunk);
         double sequential = own.IsCyclic ? Prompt(model, promptTokens, PrefillStrategy.Sequential) : prompt;
-        return new(bytes, batch, Decode(model, batch, context, steps), prompt, sequential, own.LayerPasses(SharingMap.ExactPasses(PrefillStrategy.Default.Passes)));
+        return new(bytes, batch, Decode(model, batch, context, steps), prompt, sequential, own.LayerPasses(SharingMap.ExactPasses(PrefillStrategy.PublishedChunk.Passes)));
     }
 
     private static double Prompt(Model model, int tokens, PrefillStrategy strategy)

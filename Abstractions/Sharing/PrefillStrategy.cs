@@ -15,11 +15,15 @@ namespace KvIL.Sharing;
 /// </param>
 public sealed record PrefillStrategy(int? Chunk, int Passes, double? Tolerance)
 {
-    /// <summary>The default: <see cref="Exact"/> with 9 tokens, which costs at most what the authors' 9 passes cost.</summary>
-    public static PrefillStrategy Default { get; } = Exact(9);
-
-    /// <summary>Token by token: the definition.</summary>
+    /// <summary>Token by token inside a cyclic slice: the definition, and one pass a token.</summary>
     public static PrefillStrategy Sequential { get; } = Exact(1);
+
+    /// <summary>The default: <see cref="Sequential"/>, the cheapest of the exact ones.</summary>
+    /// <remarks>Chunks of c tokens read the weights of a slice as often, c times for c tokens, and multiply (c + 1)/2 times as much.</remarks>
+    public static PrefillStrategy Default => Sequential;
+
+    /// <summary>Chunks of as many tokens as the published checkpoints take passes, 7 + 2.</summary>
+    public static PrefillStrategy PublishedChunk { get; } = Exact(9);
 
     /// <summary>Chunks of <paramref name="chunk"/> tokens, each until all of them are exact, or earlier at a fixed point.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The chunk is below 1.</exception>
@@ -57,7 +61,7 @@ public sealed record PrefillStrategy(int? Chunk, int Passes, double? Tolerance)
         return (parts[0], parts.Length, counts) switch
         {
             ("sequential", 1, _) => Sequential,
-            ("exact", 1, _) => Default,
+            ("exact", 1, _) => PublishedChunk,
             ("exact", 2, [int chunk and >= 1]) => Exact(chunk),
             ("iterative", 2, [int passes and >= 1]) => Iterative(passes),
             ("iterative", 2, [int m and >= 0, int b and >= 0]) when (long)m + Math.Max(b, 1) <= int.MaxValue => Iterative(m + Math.Max(b, 1)),

@@ -78,13 +78,13 @@ internal static class ForwardLaws
     }
 
     private static PrefillStrategy[] Strategies(SharedRunCase c) =>
-        [PrefillStrategy.Sequential, PrefillStrategy.Default, PrefillStrategy.Exact(c.Chunk), PrefillStrategy.Iterative(c.Chunk), PrefillStrategy.UntilConverged(0)];
+        [PrefillStrategy.Sequential, PrefillStrategy.PublishedChunk, PrefillStrategy.Exact(c.Chunk), PrefillStrategy.Iterative(c.Chunk), PrefillStrategy.UntilConverged(0)];
 
     private static void Unmoved(SharingMath m, SharedRunCase c, SharedModel model, Func<int, bool> layers)
     {
         SharedLlamaWeights other = Enumerable.Range(0, c.Map.NumLayers).Where(layers)
             .Aggregate(model.Weights, (weights, layer) => weights.With($"model.layers.{layer}.self_attn.o_proj.weight", w => 3 - w));
-        foreach (PrefillStrategy strategy in (PrefillStrategy[])[PrefillStrategy.Default, PrefillStrategy.Iterative(c.Chunk)])
+        foreach (PrefillStrategy strategy in (PrefillStrategy[])[PrefillStrategy.PublishedChunk, PrefillStrategy.Iterative(c.Chunk)])
         {
             Same(m, $"{strategy}, the first token", model.Definition().Sequential(c.Text[..1]), m.Run(model with { Weights = other }, c.Text, strategy, [])[..1]);
         }
