@@ -76,7 +76,7 @@ internal static class SharingPicture
             $"{sharing.Map}: a token takes {bytes.F16:#,0} B of {sharing.UnsharedBytesPerToken.F16:#,0} B without sharing in F16, {(double)bytes.F16 / sharing.UnsharedBytesPerToken.F16:0.#%}"));
         if (sharing.Cyclic)
         {
-            terminal.WriteLine("Layers that read above see keys strictly before their token; a prompt goes through such slices in repeated passes.");
+            terminal.WriteLine("Layers that read above see keys strictly before their token; a prompt goes through such slices token by token, or in passes (kvil run --prefill).");
         }
 
         if (sharing.StrictlyPast)
